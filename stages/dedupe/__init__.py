@@ -1,0 +1,1 @@
+"""Kept rows in, near-duplicate groups and one representative of each out."""

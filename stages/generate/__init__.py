@@ -1,0 +1,1 @@
+"""Rows in, rows with the teacher's samples out; every answer goes through the journal."""

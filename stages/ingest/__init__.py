@@ -1,0 +1,1 @@
+"""Traffic in, rows worth labelling out."""

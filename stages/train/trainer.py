@@ -1,0 +1,203 @@
+"""The training loop: examples in, the state of the best adapter and its curve out."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stages.shared.report import progress
+from stages.train.examples import Example
+from stages.train.layers import LayeredModel, hidden_states, padded_ids
+from stages.train.params import TrainParams
+
+MAX_GRADIENT_NORM = 1.0
+# Batches hold sequences whose lengths differ by at most so many tokens, which leaves little padding and much
+# shuffling.
+LENGTH_BUCKET = 8
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One point of the curve; losses are means per answer token, weighted as in training."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass
+class Trained:
+    """The adapter of the best epoch and how training went."""
+
+    best: Epoch
+    state: dict[str, Tensor]
+    curve: list[Epoch] = field(default_factory=list)
+
+
+class Data:
+    """Examples with their lower hidden states, as batches for the upper layers."""
+
+    def __init__(self, examples: list[Example], model: LayeredModel, cache_gb: float, pad: int) -> None:
+        self.examples = examples
+        self._model, self._pad = model, pad
+        self._hidden = hidden_states(examples, model, cache_gb, pad)
+
+    def logits(self, batch: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, targets and loss weights of all answer tokens of a batch, in order."""
+        chosen = [self.examples[i] for i in batch]
+        device = self._model.head.weight.device
+        longest = max(len(one.ids) for one in chosen) - 1
+        if self._hidden is None:
+            hidden = self._model.lower(padded_ids(chosen, self._pad).to(device))
+        else:
+            rows = [self._hidden[i] for i in batch]
+            hidden = torch.stack([functional.pad(row, (0, 0, 0, longest - len(row))) for row in rows])
+        position = torch.arange(longest)[None, :]
+        # The token at position t is predicted from position t - 1.
+        first = torch.tensor([one.prompt_length - 1 for one in chosen])[:, None]
+        last = torch.tensor([len(one.ids) - 1 for one in chosen])[:, None]
+        logits = self._model.answer_logits(hidden, ((position >= first) & (position < last)).to(device))
+        targets = torch.tensor([token for one in chosen for token in one.answer_ids], device=device)
+        weights = torch.tensor([weight for one in chosen for weight in one.weights], device=device)
+        return logits, targets, weights
+
+
+def train(
+    model: Any,  # noqa: ANN401
+    layered: LayeredModel,
+    examples: list[Example],
+    epoch_rows: list[int],
+    validation: list[Example],
+    params: TrainParams,
+    pad: int,
+) -> Trained:
+    """Train the adapters of `model`; `epoch_rows` lists the examples of one epoch, some perhaps several
+    times.
+
+    Keeps the (averaged) adapter of the epoch with the best validation accuracy; a lower loss breaks ties.
+    """
+    adapter = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimizer = torch.optim.AdamW(adapter.values(), lr=params.learning_rate, weight_decay=params.weight_decay)
+    train_data = Data(examples, layered, params.cache_gb, pad)
+    validation_data = Data(validation, layered, params.cache_gb, pad)
+    shuffle = random.Random(params.seed)
+    average = {name: p.detach().clone() for name, p in adapter.items()}
+    steps = params.epochs * -(-len(epoch_rows) // params.batch_size)
+    step, trained = 0, None
+    with progress(steps, "training", "step") as bar:
+        for epoch in range(1, params.epochs + 1):
+            model.train()
+            losses = []
+            for batch in batches(epoch_rows, examples, params.batch_size, shuffle):
+                for group in optimizer.param_groups:
+                    group["lr"] = params.learning_rate * schedule(step, steps, params.warmup)
+                loss = weighted_loss(*train_data.logits(batch))
+                loss.backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(adapter.values(), MAX_GRADIENT_NORM)
+                optimizer.step()
+                optimizer.zero_grad()
+                step += 1
+                _move_average(average, adapter, params.average, step)
+                losses.append(loss.item())
+                bar.update(1)
+            model.eval()
+            with _in_place_of(adapter, average):
+                point = Epoch(epoch, _rounded(sum(losses) / len(losses)), *evaluate(validation_data))
+            trained = trained or Trained(point, {})
+            trained.curve.append(point)
+            if not trained.state or _better(point, trained.best):
+                trained.best, trained.state = point, {name: value.clone() for name, value in average.items()}
+    assert trained is not None
+    with torch.no_grad():
+        for name, parameter in adapter.items():
+            parameter.copy_(trained.state[name])
+    return trained
+
+
+def batches(
+    epoch_rows: list[int], examples: list[Example], size: int, shuffle: random.Random
+) -> list[list[int]]:
+    """The rows of one epoch in batches of similar length, in random order."""
+    rows = list(epoch_rows)
+    shuffle.shuffle(rows)
+    rows.sort(key=lambda i: len(examples[i].ids) // LENGTH_BUCKET)
+    found = [rows[start : start + size] for start in range(0, len(rows), size)]
+    shuffle.shuffle(found)
+    return found
+
+
+def schedule(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate: linear rise over the warm-up, then linear decay to zero."""
+    rise = max(1, round(steps * warmup))
+    return min((step + 1) / rise, (steps - step) / max(1, steps - rise + 1))
+
+
+def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy, averaged over tokens by their weights."""
+    return (functional.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
+
+
+def evaluate(data: Data, batch_size: int = 16) -> tuple[float, float]:
+    """Weighted loss, and the share of rows whose scored tokens are all the most probable ones given those
+    before."""
+    order = sorted(range(len(data.examples)), key=lambda i: (len(data.examples[i].ids), i))
+    total = weight = 0.0
+    right = 0
+    with torch.inference_mode():
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            logits, targets, weights = data.logits(batch)
+            total += float((functional.cross_entropy(logits, targets, reduction="none") * weights).sum())
+            weight += float(weights.sum())
+            hits = (logits.argmax(-1) == targets).tolist()
+            for i in batch:
+                scored = data.examples[i].scored
+                right += all(hit for hit, counts in zip(hits[: len(scored)], scored, strict=True) if counts)
+                hits = hits[len(scored) :]
+    return _rounded(total / weight), _rounded(right / len(order))
+
+
+def _better(one: Epoch, other: Epoch) -> bool:
+    return (one.validation_accuracy, -one.validation_loss) > (
+        other.validation_accuracy,
+        -other.validation_loss,
+    )
+
+
+def _move_average(average: dict[str, Tensor], adapter: dict[str, Tensor], decay: float, step: int) -> None:
+    """Exponential moving average of the weights; its memory grows with the steps taken, so that the start
+    does not weigh."""
+    keep = min(decay, step / (step + 10))
+    with torch.no_grad():
+        for name, value in average.items():
+            value.lerp_(adapter[name], 1 - keep)
+
+
+class _in_place_of:
+    """Evaluate with other weights, then put the adapter's own back."""
+
+    def __init__(self, adapter: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+        self._adapter, self._other = adapter, other
+
+    def _swap(self) -> None:
+        with torch.no_grad():
+            for name, parameter in self._adapter.items():
+                held = parameter.detach().clone()
+                parameter.copy_(self._other[name])
+                self._other[name].copy_(held)
+
+    def __enter__(self) -> None:
+        self._swap()
+
+    def __exit__(self, *_: object) -> None:
+        self._swap()
+
+
+def _rounded(value: float) -> float:
+    return round(value, 5)

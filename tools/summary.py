@@ -1,0 +1,70 @@
+"""`still summary`: what was built and how good it is, on one screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from stages.shared.files import read_json
+from stages.shared.paths import cache_dir, metrics_file, model_dir
+from stages.shared.settings import task_names
+
+STAGES = ("ingest", "generate", "validate", "dedupe", "split")
+CONTESTANTS = ("student", "base", "teacher", "baseline")
+
+
+def print_summary() -> None:
+    """Two tables a task: rows through the stages, and the contestants on golden and test."""
+    console = Console()
+    for task in task_names():
+        if not metrics_file(task, "eval").exists():
+            console.print(f"[bold]{task}[/]: not built yet; run `dvc repro`")
+            continue
+        console.print(flow(task))
+        console.print(scores(task))
+
+
+def flow(task: str) -> str:
+    """Rows in and out of each stage in one line."""
+    steps = []
+    for stage in STAGES:
+        counts = read_json(metrics_file(task, stage))
+        left = counts["input"] - counts["kept"]
+        steps.append(f"{stage} {counts['kept']}" + (f" (-{left})" if left else ""))
+    parts = read_json(metrics_file(task, "split"))
+    steps.append(f"train {parts['train']} / validation {parts['validation']} / test {parts['test']}")
+    return f"\n[bold]{task}[/]: " + " → ".join(steps)
+
+
+def scores(task: str) -> Table:
+    """Accuracy with interval, macro F1, valid answers and further scored keys of every contestant."""
+    metrics = read_json(metrics_file(task, "eval"))
+    speed_file = cache_dir() / "speed" / f"{task}.json"
+    speed = f", {read_json(speed_file)['rows_per_second']} rows/s here" if speed_file.exists() else ""
+    agreed = ", ".join(
+        f"{name} {metrics[name]['student_teacher_agreement']:.3f}" for name in ("golden", "test")
+    )
+    table = Table(
+        caption=f"student and teacher agree: {agreed}; {metrics['prompt_tokens_saved_per_request']} prompt "
+        f"tokens saved a request{speed}; model in {model_dir(task)}",
+        caption_justify="left",
+    )
+    further = [key for key in metrics["golden"]["student"] if key.endswith("_accuracy")]
+    for column in ("set", "who", "accuracy", "95 % interval", "macro F1", *further, "valid", "n"):
+        table.add_column(column, justify="left" if column in ("set", "who") else "right")
+    for name in ("golden", "test"):
+        for who in CONTESTANTS:
+            found: dict[str, Any] = metrics[name][who]
+            interval = f"{found['accuracy_low']:.3f} - {found['accuracy_high']:.3f}"
+            numbers = [
+                found["accuracy"],
+                interval,
+                found["macro_f1"],
+                *(found[key] for key in further),
+                found["valid"],
+            ]
+            cells = [value if isinstance(value, str) else f"{value:.3f}" for value in numbers]
+            table.add_row(name, who, *cells, str(found["n"]), style="bold" if who == "student" else None)
+    return table
