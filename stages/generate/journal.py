@@ -62,10 +62,15 @@ class Journal:
         return found
 
     def add(self, records: Mapping[str, Record]) -> None:
-        """Write records in one transaction; when this returns they are on disk. Known keys keep their first
-        record."""
-        with self._database:
-            self._database.executemany(
-                "INSERT OR IGNORE INTO answers VALUES (?, ?)",
-                [(key, json.dumps(record, ensure_ascii=False)) for key, record in records.items()],
-            )
+        """Write records in one transaction; when this returns they are on disk.
+
+        Known keys keep their first record. Raises UserError where the database cannot be written.
+        """
+        lines = [(key, json.dumps(record, ensure_ascii=False)) for key, record in records.items()]
+        try:
+            with self._database:
+                self._database.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", lines)
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"{self.path}: cannot write ({error}); check disk space and permissions"
+            ) from None

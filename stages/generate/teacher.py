@@ -17,9 +17,6 @@ from stages.generate.requests import Request
 from stages.shared.errors import UserError
 from stages.shared.report import progress
 
-# An answer waits at most this long for others to share its transaction.
-COMMIT_SECONDS = 0.05
-
 
 @dataclass
 class Failures:
@@ -37,13 +34,28 @@ class Failures:
         self.row_ids.append(request.row_id)
 
 
+@dataclass
+class Answered:
+    """An answer on its way to the journal; `durable` is set when it is on disk."""
+
+    key: str
+    record: Record
+    durable: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 def ask_teacher(requests: list[Request], journal: Journal, params: GenerateParams) -> None:
     """Send the requests, at most `params.concurrency` in flight, and journal every answer before it counts.
 
     Raises UserError where requests stay unanswered after all tries; answers that came stay in the journal, so
     the next run asks only for the rest.
     """
-    failures = asyncio.run(_ask_all(requests, journal, params))
+    try:
+        failures = asyncio.run(_ask_all(requests, journal, params))
+    except ExceptionGroup as group:
+        first: Exception = group
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
     if failures.count:
         raise UserError(
             f"{failures.count} of {len(requests)} requests to {params.base_url} failed, first for row "
@@ -53,33 +65,33 @@ def ask_teacher(requests: list[Request], journal: Journal, params: GenerateParam
 
 
 async def _ask_all(requests: list[Request], journal: Journal, params: GenerateParams) -> Failures:
-    answers: asyncio.Queue[tuple[str, Record] | None] = asyncio.Queue()
+    answers: asyncio.Queue[Answered | None] = asyncio.Queue()
     failures = Failures()
     waiting = iter(requests)
     with progress(len(requests), "asking the teacher", "request") as bar:
-        async with openai.AsyncOpenAI(
-            base_url=params.base_url,
-            api_key=os.environ.get(params.api_key_env) or "no-key-set",
-            timeout=params.timeout_seconds,
-            max_retries=params.max_retries,
-            http_client=openai.DefaultAioHttpClient(),
-        ) as client:
-            commits = asyncio.create_task(_commit(answers, journal, bar))
-            await asyncio.gather(
-                *(
-                    _worker(waiting, client, answers, failures, params)
-                    for _ in range(min(params.concurrency, len(requests)))
-                )
-            )
-            await answers.put(None)
-            await commits
+        async with (
+            openai.AsyncOpenAI(
+                base_url=params.base_url,
+                api_key=os.environ.get(params.api_key_env) or "no-key-set",
+                timeout=params.timeout_seconds,
+                max_retries=params.max_retries,
+                http_client=openai.DefaultAioHttpClient(),
+            ) as client,
+            asyncio.TaskGroup() as tasks,
+        ):
+            tasks.create_task(_commit(answers, journal, bar))
+            # Where the journal cannot be written, its group ends the workers too: nobody waits for ever.
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(min(params.concurrency, len(requests))):
+                    workers.create_task(_worker(waiting, client, answers, failures, params))
+            answers.put_nowait(None)
     return failures
 
 
 async def _worker(
     waiting: Iterator[Request],
     client: openai.AsyncOpenAI,
-    answers: asyncio.Queue[tuple[str, Record] | None],
+    answers: asyncio.Queue[Answered | None],
     failures: Failures,
     params: GenerateParams,
 ) -> None:
@@ -89,7 +101,10 @@ async def _worker(
             failures.note(request, failures.fatal)
             continue
         try:
-            answers.put_nowait((request.key, await _ask(request, client)))
+            answered = Answered(request.key, await _ask(request, client))
+            answers.put_nowait(answered)
+            # The place in flight is free again once the answer is on disk: a crash costs what is in flight.
+            await answered.durable.wait()
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             failures.fatal = (
                 f"{error.status_code}, the key in {params.api_key_env} is missing or refused; set it"
@@ -129,16 +144,20 @@ async def _ask(request: Request, client: openai.AsyncOpenAI) -> Record:
     return record
 
 
-async def _commit(answers: asyncio.Queue[tuple[str, Record] | None], journal: Journal, bar: Any) -> None:  # noqa: ANN401
-    """Write what has come in since the last commit in one transaction, until None comes."""
+async def _commit(answers: asyncio.Queue[Answered | None], journal: Journal, bar: Any) -> None:  # noqa: ANN401
+    """Write what came in during the last commit in one transaction, until None comes.
+
+    An answer waits for nothing but the commit before it; when many come in, many share a transaction.
+    """
     ended = False
     while not ended:
         batch = [await answers.get()]
-        await asyncio.sleep(COMMIT_SECONDS)
         while not answers.empty():
             batch.append(answers.get_nowait())
         ended = batch[-1] is None
-        records = dict(item for item in batch if item is not None)
-        if records:
-            await asyncio.to_thread(journal.add, records)
-            bar.update(len(records))
+        answered = [one for one in batch if one is not None]
+        if answered:
+            await asyncio.to_thread(journal.add, {one.key: one.record for one in answered})
+            bar.update(len(answered))
+        for one in answered:
+            one.durable.set()

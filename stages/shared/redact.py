@@ -8,14 +8,14 @@ rows.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 import phonenumbers
 import regex
-from detect_secrets.core.scan import scan_line
-from detect_secrets.settings import transient_settings
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from stdnum import iban, luhn
 from stdnum.exceptions import ValidationError
 
@@ -70,14 +70,20 @@ def redact(text: str, kinds: Iterable[str], phone_regions: tuple[str, ...]) -> t
 
 
 def _secrets(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    for match in SECRET_SHAPES.finditer(text):
-        yield match.span()
-    with transient_settings({"plugins_used": [{"name": name} for name in SECRET_PLUGINS]}):
-        for line in text.splitlines():
-            for secret in scan_line(line):
-                value = secret.secret_value
-                if value:
-                    yield from (match.span() for match in regex.finditer(regex.escape(value), text))
+    yield from (match.span() for match in SECRET_SHAPES.finditer(text))
+    for shape in _detector_shapes():
+        yield from (match.span() for match in shape.finditer(text))
+
+
+@cache
+def _detector_shapes() -> tuple[re.Pattern[str], ...]:
+    """The shapes of the detectors; whole matches are taken, since some capture only a token's prefix."""
+    detectors = get_mapping_from_secret_type_to_class().values()
+    chosen = sorted(
+        (one for one in detectors if one.__name__ in SECRET_PLUGINS), key=lambda one: one.__name__
+    )
+    assert len(chosen) == len(SECRET_PLUGINS), "detect-secrets has renamed a detector"
+    return tuple(shape for one in chosen for shape in one().denylist)
 
 
 def _emails(text: str, regions: tuple[str, ...]) -> Iterator[Span]:

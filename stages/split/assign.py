@@ -1,10 +1,10 @@
 """Components in, split names out: stratified, and stable when traffic grows.
 
-Components are taken in the order of time, label by label. Each adds the shares of test, validation and train
-to their credits and goes where the credit is largest, which costs one (smooth weighted round robin): so at
-every moment each label has given each split its share, to within one component. All that decides belongs to
-the first row of a component and to the components before it: rows that come later move no row that was there,
-unless they link two components.
+Components are taken in the order of time, stratum by stratum (label, and the share of test that its rows
+have). Each adds the shares of test, validation and train to their credits and goes where the credit is
+largest, which costs one (smooth weighted round robin): so at every moment each stratum has given each split
+its share, to within one component. All that decides belongs to the first row of a component and to the
+components before it: rows that come later move no row that was there, unless they link two components.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from stages.shared.files import Row
 from stages.split.params import SplitParams
 
 SPLITS = ("train", "validation", "test")
-# Before the first component of a label, the seed lets up to so many imaginary ones pass: another seed,
+# Before the first component of a stratum, the seed lets up to so many imaginary ones pass: another seed,
 # another split.
 PHASES = 20
 
@@ -28,17 +28,15 @@ def assign(rows: list[Row], members: list[list[int]], params: SplitParams) -> di
     A component whose first row is in a hard slice adds that slice's share of test, the largest where it is in
     several.
     """
-    credits: dict[str, dict[str, float]] = {}
+    credits: dict[tuple[str, float], dict[str, float]] = {}
     placed: dict[int, Row] = {}
     firsts = [(min(component, key=lambda i: _age(rows[i])), component) for component in members]
     for first, component in sorted(firsts, key=lambda pair: _age(rows[pair[0]])):
-        label = rows[first]["label"]
-        if label not in credits:
-            credits[label] = _credits_at_start(label, params)
-        hard = [
-            params.hard_slices[name].fraction for name in rows[first]["slices"] if name in params.hard_slices
-        ]
-        split = _next_split(credits[label], max([params.test, *hard]), params.validation)
+        shares = [hard.fraction for name, hard in params.hard_slices.items() if name in rows[first]["slices"]]
+        stratum = (rows[first]["label"], max([params.test, *shares]))
+        if stratum not in credits:
+            credits[stratum] = _credits_at_start(stratum, params)
+        split = _next_split(credits[stratum], stratum[1], params.validation)
         for i in component:
             placed[i] = rows[i] | {"component": rows[first]["id"], "split": split}
     return {name: [placed[i] for i in sorted(placed) if placed[i]["split"] == name] for name in SPLITS}
@@ -48,11 +46,11 @@ def _age(row: Row) -> tuple[str, str]:
     return row["timestamp"], row["id"]
 
 
-def _credits_at_start(label: str, params: SplitParams) -> dict[str, float]:
-    digest = hashlib.sha256(f"{params.seed}\n{label}".encode()).digest()
+def _credits_at_start(stratum: tuple[str, float], params: SplitParams) -> dict[str, float]:
+    digest = hashlib.sha256(f"{params.seed}\n{stratum[0]}\n{stratum[1]}".encode()).digest()
     credits = dict.fromkeys(SPLITS, 0.0)
     for _ in range(digest[0] % PHASES):
-        _next_split(credits, params.test, params.validation)
+        _next_split(credits, stratum[1], params.validation)
     return credits
 
 

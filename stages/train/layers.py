@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ class LayeredModel:
 
     def __init__(self, model: Any, adapted_layers: int) -> None:  # noqa: ANN401
         """Raises UserError for a model without the family's parts or with too few layers."""
-        self.decoder: Any = getattr(model, "model", None)
+        self.decoder = cast(Any, getattr(model, "model", None))
         layers = getattr(self.decoder, "layers", None)
         if not isinstance(layers, nn.ModuleList) or not hasattr(self.decoder, "norm"):
             raise UserError(

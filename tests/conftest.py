@@ -1,0 +1,51 @@
+"""Fixtures: a small project to work in, and a teacher that really listens on loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.project import REPOSITORY, make_project
+from tests.teacher_server import TeacherServer
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with two tasks; the test runs inside it, with a journal of its own."""
+    make_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROMPTSTILL_HOME", str(tmp_path / ".still"))
+    return tmp_path
+
+
+@pytest.fixture
+def teacher() -> Iterator[TeacherServer]:
+    """An OpenAI-compatible server on loopback that counts requests and can misbehave."""
+    with TeacherServer() as server:
+        yield server
+
+
+@pytest.fixture
+def run() -> Run:
+    """Run `python -m MODULE ARGUMENTS` as a user does, and return what came out."""
+
+    def runner(
+        *arguments: str, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=cwd,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return runner
