@@ -13,6 +13,9 @@ import pytest
 from tests.project import REPOSITORY, make_project
 from tests.teacher_server import TeacherServer
 
+# Tests run side by side, one a core: threads of their own would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 

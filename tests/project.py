@@ -167,7 +167,7 @@ def params(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
             "weight_decay": 0.0,
             "average": 0.9,
             "unscored_weight": 0.5,
-            "repeat": {},
+            "rare_weight": {},
             "cache_gb": 1.0,
             "seed": 0,
         },

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from stages.shared.answers import AnswerSpec, Normalisation
 from stages.shared.errors import UserError
 from stages.shared.student import answer, load_base, load_tokenizer, prompt_ids
 from stages.train.card import model_card
-from stages.train.examples import Example, example, repeats, scored_spans
+from stages.train.examples import Example, examples_of, value_spans
+from stages.train.fused import fuse
 from stages.train.layers import LINEAR, LayeredModel, hidden_states, padded_ids
 from stages.train.params import TrainParams
 from stages.train.trainer import Data, batches, schedule, train, weighted_loss
@@ -37,7 +39,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_student_never_sees_a_prompt(tiny: str) -> None:
     tokenizer = load_tokenizer(tiny)
-    made = example(row(0) | {"answer": "red"}, TEXT, tokenizer, train_params(max_input_tokens=400))
+    (made,) = examples_of([row(0) | {"answer": "red"}], TEXT, tokenizer, train_params(max_input_tokens=400))
     text = tokenizer.decode(made.ids)
     assert text == f"<|im_start|>user\n{row(0)['input']}<|im_end|>\n<|im_start|>assistant\nred<|im_end|>"
     assert tokenizer.decode(made.answer_ids) == "red<|im_end|>"
@@ -62,23 +64,34 @@ def test_the_template_cannot_be_faked_by_an_input(tiny: str) -> None:
 def test_only_scored_values_weigh_fully(tiny: str) -> None:
     said = {"colour": "red", "sure": 0.9, "alarm": None}
     text = JSON.text(said)
-    assert [text[start:end] for start, end in scored_spans(said, JSON)] == ['"red"', "null"]
-    made = example(row(0) | {"answer": said}, JSON, load_tokenizer(tiny), train_params(unscored_weight=0.25))
+    values = {key: text[start:end] for key, (start, end) in value_spans(said, JSON).items()}
+    assert values == {"colour": '"red"', "sure": "0.9", "alarm": "null"}
+    chosen = train_params(unscored_weight=0.25)
+    (made,) = examples_of([row(0) | {"answer": said}], JSON, load_tokenizer(tiny), chosen)
     assert set(made.weights) == {1.0, 0.25}
     assert [weight == 1.0 for weight in made.weights] == made.scored
 
 
+def test_a_rare_value_weighs_more_and_nothing_else_does(tiny: str) -> None:
+    answers = [{"colour": "red", "sure": 0.9, "alarm": "fire" if i == 2 else None} for i in range(4)]
+    rows = [row(i) | {"answer": said} for i, said in enumerate(answers)]
+    tokenizer = load_tokenizer(tiny)
+    made = examples_of(rows, JSON, tokenizer, train_params(unscored_weight=0.5, rare_weight={"alarm": 3.0}))
+    heavy = [
+        token for token, weight in zip(made[2].answer_ids, made[2].weights, strict=True) if weight == 3.0
+    ]
+    assert "fire" in tokenizer.decode(heavy)
+    assert "red" not in tokenizer.decode(heavy)
+    assert all(max(made[i].weights) == 1.0 for i in (0, 1, 3))
+    with pytest.raises(UserError, match=r"train.rare_weight.alarn"):
+        examples_of(rows, JSON, tokenizer, train_params(rare_weight={"alarn": 3.0}))
+
+
 def test_an_answer_that_does_not_fit_is_told(tiny: str) -> None:
     with pytest.raises(UserError, match=r"row row-000: the answer has \d+ tokens, more than"):
-        example(row(0) | {"answer": "red"}, TEXT, load_tokenizer(tiny), train_params(max_answer_tokens=1))
-
-
-def test_rows_with_a_rare_value_stand_in_an_epoch_several_times() -> None:
-    rows = [row(i) | {"answer": {"alarm": "fire" if i == 2 else None}} for i in range(4)]
-    assert repeats(rows, {"alarm": 3}) == [0, 1, 2, 2, 2, 3]
-    assert repeats(rows, {}) == [0, 1, 2, 3]
-    with pytest.raises(UserError, match=r"train.repeat.alarn"):
-        repeats(rows, {"alarn": 3})
+        examples_of(
+            [row(0) | {"answer": "red"}], TEXT, load_tokenizer(tiny), train_params(max_answer_tokens=1)
+        )
 
 
 def adapted(base: str) -> tuple[Any, LayeredModel]:
@@ -92,12 +105,9 @@ def adapted(base: str) -> tuple[Any, LayeredModel]:
 
 
 def examples(base: str, count: int) -> list[Example]:
-    tokenizer = load_tokenizer(base)
     labels = TEXT_SCHEMA["enum"]
-    return [
-        example(row(i) | {"answer": labels[i % 3]}, TEXT, tokenizer, train_params(max_input_tokens=16))
-        for i in range(count)
-    ]
+    rows = [row(i) | {"answer": labels[i % 3]} for i in range(count)]
+    return examples_of(rows, TEXT, load_tokenizer(base), train_params(max_input_tokens=16))
 
 
 @pytest.mark.parametrize("cache_gb", [1.0, 0.0])
@@ -122,6 +132,36 @@ def test_cutting_the_model_in_two_changes_no_logit(tiny: str, cache_gb: float) -
             logits, targets = logits[length:], targets[length:]
 
 
+def test_fused_layers_give_pefts_values_and_gradients(tiny: str) -> None:
+    found = []
+    for fused in (False, True):
+        model, _ = adapted(tiny)
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if "lora_" in name:
+                    parameter.normal_(std=0.2)
+        if fused:
+            fuse(model)
+        loss = model(input_ids=torch.arange(20).view(2, 10)).logits.square().mean()
+        loss.backward()
+        gradients = {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+        found.append((loss.item(), gradients))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)
+    assert found[0][1].keys() == found[1][1].keys()
+    for name, gradient in found[0][1].items():
+        assert torch.allclose(gradient, found[1][1][name], rtol=1e-4, atol=1e-6), name
+
+
+def test_layers_with_dropout_stay_pefts_own(tiny: str) -> None:
+    lora = LoraConfig(
+        r=2, lora_dropout=0.1, target_modules=LINEAR, layers_to_transform=[1], task_type="CAUSAL_LM"
+    )
+    model = get_peft_model(load_base(tiny), lora)
+    fuse(model)
+    assert not any(isinstance(getattr(module, "forward", None), partial) for module in model.modules())
+
+
 def test_padding_changes_no_logit(tiny: str) -> None:
     _, layered = adapted(tiny)
     made = sorted(examples(tiny, 6), key=lambda one: len(one.ids))
@@ -138,14 +178,14 @@ def run_training(base: str, **changes: Any) -> tuple[Any, Any]:
     model, layered = adapted(base)
     made = examples(base, 24)
     chosen = train_params(epochs=10, learning_rate=0.05, batch_size=4, **changes)
-    return train(model, layered, made, list(range(18)), made[18:], chosen, 0), model
+    return train(model, layered, made[:18], made[18:], chosen, 0), model
 
 
 def test_training_learns_keeps_the_best_epoch_and_repeats_itself(tiny: str) -> None:
     trained, model = run_training(tiny)
     losses = [point.train_loss for point in trained.curve]
     assert losses[-1] < 0.5 * losses[0]
-    best = max(trained.curve, key=lambda point: (point.validation_accuracy, -point.validation_loss))
+    best = max(trained.curve, key=lambda point: (point.validation_accuracy, point.epoch))
     assert trained.best == best
     held = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     assert all(torch.equal(held[name], value) for name, value in trained.state.items())
@@ -167,9 +207,11 @@ def test_frozen_weights_stay_as_they_are(tiny: str) -> None:
 
 def test_batches_hold_every_row_and_similar_lengths(tiny: str) -> None:
     made = examples(tiny, 24)
-    found = batches([*range(24), 3, 3], made, 4, random.Random(0))
-    assert sorted(i for batch in found for i in batch) == sorted([*range(24), 3, 3])
-    assert found != batches([*range(24), 3, 3], made, 4, random.Random(1))
+    found = batches(made, 4, random.Random(0))
+    assert sorted(i for batch in found for i in batch) == list(range(24))
+    lengths = [[len(made[i].ids) for i in batch] for batch in found]
+    assert max(max(batch) - min(batch) for batch in lengths) <= 16
+    assert found != batches(made, 4, random.Random(1))
 
 
 def test_the_rate_rises_then_falls_to_nearly_nothing() -> None:

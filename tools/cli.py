@@ -31,6 +31,8 @@ def predict(
     ],
 ) -> None:
     """Answer new rows with the trained student."""
+    source, target = from_here(source), from_here(target)
+    go_to_root()
     from tools.predict import predict_rows
 
     predict_rows(task, source, target)
@@ -53,14 +55,17 @@ def import_(
     ] = "",
 ) -> None:
     """Append rows of a file to a task's traffic."""
+    path = Path(from_here(source))
+    go_to_root()
     from tools.import_rows import import_rows
 
-    import_rows(task, Path(source), source_format, columns or [], timestamp, origin)
+    import_rows(task, path, source_format, columns or [], timestamp, origin)
 
 
 @app.command()
 def explain(task: Task, row_id: Annotated[str, typer.Argument(help="The id of a traffic row.")]) -> None:
     """Tell the whole story of one row: who said what about it, which filters it met, where it went."""
+    go_to_root()
     from tools.explain import explain_row
 
     explain_row(task, row_id)
@@ -69,18 +74,29 @@ def explain(task: Task, row_id: Annotated[str, typer.Argument(help="The id of a 
 @app.command()
 def summary() -> None:
     """Say on one screen what was built and how good it is."""
+    go_to_root()
     from tools.summary import print_summary
 
     print_summary()
 
 
-def go_to_root() -> None:
-    """Change to the nearest folder upwards that holds params.yaml. Raises UserError where there is none."""
+def from_here(path: str) -> str:
+    """A path as it is meant where the command was typed; - stays as it is."""
+    return path if path == "-" else os.path.relpath(Path(path).absolute(), root())
+
+
+def root() -> Path:
+    """The nearest folder upwards that holds params.yaml. Raises UserError where there is none."""
     here = Path.cwd()
-    root = next((folder for folder in [here, *here.parents] if (folder / PARAMS).exists()), None)
-    if root is None:
+    found = next((folder for folder in [here, *here.parents] if (folder / PARAMS).exists()), None)
+    if found is None:
         raise UserError(f"{here}: no {PARAMS} here or above; change to a clone of the project")
-    os.chdir(root)
+    return found
+
+
+def go_to_root() -> None:
+    """Change to the root of the project, which every path of the project is relative to."""
+    os.chdir(root())
 
 
 def main() -> None:

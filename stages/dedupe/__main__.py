@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from stages.dedupe.groups import label_conflicts, represent
 from stages.dedupe.params import DedupeParams
+from stages.shared.edge import run_stage
 from stages.shared.embeddings import embed
-from stages.shared.errors import UserError, run_stage
+from stages.shared.errors import UserError
 from stages.shared.files import read_rows, write_json, write_rows
 from stages.shared.paths import metrics_file, out
 from stages.shared.report import row_metrics, say

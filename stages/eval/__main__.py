@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from stages.eval.params import EvalParams
 from stages.shared.answers import Answer, AnswerSpec
 from stages.shared.consensus import decide
-from stages.shared.errors import UserError, run_stage
+from stages.shared.edge import run_stage
+from stages.shared.errors import UserError
 from stages.shared.files import Row, read_json, read_rows, read_text, write_csv, write_json, write_rows
 from stages.shared.paths import cache_dir, metrics_file, model_dir, out, plot_file, prompt_file
 from stages.shared.report import say

@@ -10,7 +10,8 @@ from stages.generate.params import GenerateParams
 from stages.generate.recorded import read_recorded
 from stages.generate.requests import Request, check_prompt, requests_for
 from stages.shared.answers import AnswerSpec
-from stages.shared.errors import UserError, run_stage
+from stages.shared.edge import run_stage
+from stages.shared.errors import UserError
 from stages.shared.files import Row, canonical_hash, read_rows, read_text, write_json, write_rows
 from stages.shared.paths import cache_dir, metrics_file, out, prompt_file, recorded_file
 from stages.shared.report import say

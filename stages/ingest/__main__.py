@@ -10,7 +10,7 @@ from stages.ingest.fold import fold_repeats
 from stages.ingest.golden import check_golden, refuse_shared_ids
 from stages.ingest.params import IngestParams
 from stages.shared.answers import AnswerSpec
-from stages.shared.errors import run_stage
+from stages.shared.edge import run_stage
 from stages.shared.files import Row, read_lines, write_json, write_rows
 from stages.shared.paths import golden_file, metrics_file, out, traffic_file
 from stages.shared.redact import redact

@@ -48,7 +48,9 @@ def _encode(texts: list[str], folder: str, key_of: dict[str, bytes], cache: _Cac
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     encoder: Any = SentenceTransformer(folder)
 
     def vector(text: str) -> Vectors:

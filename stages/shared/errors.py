@@ -1,11 +1,11 @@
-"""Errors that a user can fix, and the edge that prints them as one line."""
+"""Errors that a user can fix, told in one line."""
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from typing import NoReturn
 
 
 class UserError(Exception):
@@ -25,25 +25,7 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def exit_with(error: Exception) -> None:
+def exit_with(error: Exception) -> NoReturn:
     """Print `error: ...` to standard error and exit with status 1."""
     print(f"error: {one_line(error)}", file=sys.stderr)
     raise SystemExit(1)
-
-
-def run_stage(main: Callable[[str], None], description: str) -> None:
-    """Parse `TASK` from the command line and run a stage's `main(task)`.
-
-    A UserError, or an operating-system error that names a path or a full disk, becomes one line and exit
-    status 1; anything else is a defect of the code and keeps its traceback.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("task", help="a task named in params.yaml under `tasks`")
-    arguments = parser.parse_args()
-    try:
-        main(arguments.task)
-    except (UserError, OSError) as error:
-        exit_with(error)
-    except KeyboardInterrupt:
-        print("interrupted; run `dvc repro` to go on", file=sys.stderr)
-        raise SystemExit(130) from None

@@ -60,8 +60,10 @@ def replacing(path: Path) -> Iterator[Path]:
     either the old content or the new.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for remains in path.parent.glob(f".{path.name}.*.partial"):
+        if not _alive(int(remains.name.split(".")[-2])):
+            _remove(remains)
     partial = path.parent / f".{path.name}.{os.getpid()}.partial"
-    _remove(partial)
     try:
         yield partial
         for written in (
@@ -74,6 +76,16 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         _remove(partial)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process != os.getpid()
 
 
 def _remove(path: Path) -> None:

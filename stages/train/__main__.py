@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.shared.answers import AnswerSpec
-from stages.shared.errors import run_stage
+from stages.shared.edge import run_stage
 from stages.shared.files import Row, file_hash, read_json, read_rows, replacing, write_csv, write_json
 from stages.shared.paths import metrics_file, model_dir, out, plot_file
 from stages.shared.report import counted, say
@@ -26,14 +26,14 @@ def main(task: str) -> None:
 
     from stages.shared.models import model_hash, resolve
     from stages.shared.student import load_base, load_tokenizer
-    from stages.train.examples import example, repeats
+    from stages.train.examples import examples_of
+    from stages.train.fused import fuse
     from stages.train.layers import LINEAR, LayeredModel
     from stages.train.trainer import train
 
     torch.manual_seed(params.seed)
     tokenizer = load_tokenizer(params.base)
-    examples = {name: [example(row, spec, tokenizer, params) for row in part] for name, part in rows.items()}
-    epoch_rows = repeats(rows["train"], params.repeat)
+    examples = {name: examples_of(part, spec, tokenizer, params) for name, part in rows.items()}
     base = load_base(params.base)
     layered = LayeredModel(base, params.adapted_layers)
     lora = LoraConfig(
@@ -45,14 +45,9 @@ def main(task: str) -> None:
         task_type="CAUSAL_LM",
     )
     student: Any = get_peft_model(base, lora)
+    fuse(student)
     trained = train(
-        student,
-        layered,
-        examples["train"],
-        epoch_rows,
-        examples["validation"],
-        params,
-        tokenizer.pad_token_id,
+        student, layered, examples["train"], examples["validation"], params, tokenizer.pad_token_id
     )
     trainable = sum(value.numel() for value in trained.state.values())
 
@@ -76,8 +71,7 @@ def main(task: str) -> None:
     )
     metrics = {
         "rows": {name: len(part) for name, part in rows.items()},
-        "sequences_per_epoch": len(epoch_rows),
-        "tokens_per_epoch": sum(len(examples["train"][i].ids) for i in epoch_rows),
+        "tokens_per_epoch": sum(len(one.ids) for one in examples["train"]),
         "trainable_parameters": trainable,
         "best_epoch": trained.best.epoch,
         "train_loss": trained.best.train_loss,
@@ -90,8 +84,7 @@ def main(task: str) -> None:
         "train",
         task,
         [
-            f"{len(rows['train'])} rows; {len(epoch_rows)} sequences, {metrics['tokens_per_epoch']} tokens "
-            "an epoch",
+            f"{len(rows['train'])} rows, {metrics['tokens_per_epoch']} tokens an epoch",
             f"best epoch {trained.best.epoch} of {params.epochs}: validation accuracy "
             f"{trained.best.validation_accuracy}",
             f"adapter of {trainable:,} parameters in {model_dir(task)}",

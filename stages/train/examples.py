@@ -30,8 +30,30 @@ class Example:
         return self.ids[self.prompt_length :]
 
 
-def example(row: Row, spec: AnswerSpec, tokenizer: Any, params: TrainParams) -> Example:  # noqa: ANN401
-    """Tokenise one row. Raises UserError for an answer longer than `max_answer_tokens`."""
+def examples_of(rows: list[Row], spec: AnswerSpec, tokenizer: Any, params: TrainParams) -> list[Example]:  # noqa: ANN401
+    """Tokenise rows. Values of a key in `rare_weight` count more where they are not the most common value of
+    these rows, so that a student does not learn to give the common answer only.
+
+    Raises UserError for an answer longer than `max_answer_tokens`, and for a key that the answers do not
+    have.
+    """
+    common = {}
+    for key in params.rare_weight:
+        if not all(isinstance(row["answer"], dict) and key in row["answer"] for row in rows):
+            raise UserError(
+                f"params.yaml: train.rare_weight.{key}: the answers have no such key; name one of the schema"
+            )
+        common[key] = Counter(json.dumps(row["answer"][key]) for row in rows).most_common(1)[0][0]
+    return [_example(row, spec, tokenizer, params, common) for row in rows]
+
+
+def _example(
+    row: Row,
+    spec: AnswerSpec,
+    tokenizer: Any,  # noqa: ANN401
+    params: TrainParams,
+    common: dict[str, str],
+) -> Example:
     prompt = prompt_ids(row["input"], tokenizer, params.max_input_tokens)
     text = spec.text(row["answer"]) + tokenizer.eos_token
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
@@ -40,43 +62,29 @@ def example(row: Row, spec: AnswerSpec, tokenizer: Any, params: TrainParams) -> 
             f"row {row['id']}: the answer has {len(encoded['input_ids'])} tokens, more than "
             f"train.max_answer_tokens = {params.max_answer_tokens}; raise it or shorten the answer"
         )
-    spans = scored_spans(row["answer"], spec)
-    scored = [
-        any(start < until and end > since for since, until in spans)
-        for start, end in encoded["offset_mapping"]
-    ]
-    weights = [1.0 if one else params.unscored_weight for one in scored]
+    spans = value_spans(row["answer"], spec)
+    weights, scored = [], []
+    for start, end in encoded["offset_mapping"]:
+        key = next((key for key, (since, until) in spans.items() if start < until and end > since), None)
+        counts = key is not None and (key == "" or key in spec.scored)
+        weight = 1.0 if counts else params.unscored_weight
+        if key in common and json.dumps(row["answer"][key]) != common[key]:
+            weight = params.rare_weight[str(key)]
+        weights.append(weight)
+        scored.append(counts)
     return Example(prompt + encoded["input_ids"], len(prompt), weights, scored)
 
 
-def scored_spans(answer: Answer, spec: AnswerSpec) -> list[tuple[int, int]]:
-    """Character ranges of the answer's text that a metric scores: the values of the scored keys, or the whole
-    text."""
-    if isinstance(answer, str):
-        return [(0, len(answer))]
-    spans, position = [], 0
+def value_spans(answer: Answer, spec: AnswerSpec) -> dict[str, tuple[int, int]]:
+    """Character range of each key's value in the answer's text; a text answer is the value of the empty
+    key."""
     text = spec.text(answer)
+    if isinstance(answer, str):
+        return {"": (0, len(text))}
+    spans, position = {}, 0
     for key, value in answer.items():
         position = text.index(f"{json.dumps(key)}: ", position) + len(json.dumps(key)) + 2
         written = json.dumps(value, ensure_ascii=False)
-        if key in spec.scored:
-            spans.append((position, position + len(written)))
+        spans[key] = (position, position + len(written))
         position += len(written)
     return spans
-
-
-def repeats(rows: list[Row], repeat: dict[str, int]) -> list[int]:
-    """Positions of the rows in one epoch: rows with a rare value of a named key stand there several times.
-
-    Raises UserError for a key that the answers do not have.
-    """
-    times = [1] * len(rows)
-    for key, count in repeat.items():
-        if not all(isinstance(row["answer"], dict) and key in row["answer"] for row in rows):
-            raise UserError(
-                f"params.yaml: train.repeat.{key}: the answers have no such key; name one of the schema"
-            )
-        values = [json.dumps(row["answer"][key]) for row in rows]
-        common = Counter(values).most_common(1)[0][0]
-        times = [max(n, count) if value != common else n for n, value in zip(times, values, strict=True)]
-    return [i for i, n in enumerate(times) for _ in range(n)]

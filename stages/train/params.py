@@ -39,9 +39,8 @@ class TrainParams(StageParams):
         description="loss weight of answer tokens that no metric scores, such as "
         "braces, keys and the stated confidence",
     )
-    repeat: dict[str, int] = Field(
-        description="for a key of the answer: how often an epoch shows rows whose value is not "
-        "the most common one"
+    rare_weight: dict[str, float] = Field(
+        description="for a key of the answer: loss weight of its value where that is not the most common one"
     )
     cache_gb: float = Field(
         ge=0, description="memory for the frozen layers' outputs; more rows than fit are recomputed"

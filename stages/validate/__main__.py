@@ -7,7 +7,7 @@ from collections import Counter
 
 from stages.shared.answers import AnswerSpec
 from stages.shared.consensus import decide
-from stages.shared.errors import run_stage
+from stages.shared.edge import run_stage
 from stages.shared.files import read_lines, read_rows, write_json, write_rows
 from stages.shared.paths import expectation_file, metrics_file, out, reviews_file
 from stages.shared.report import counted, row_metrics, say

@@ -1,0 +1,332 @@
+"""The pipeline file itself, run by DVC on a small project with a tiny random student."""
+
+from __future__ import annotations
+
+import ast
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.project import (
+    REPOSITORY,
+    make_project,
+    make_tiny_student,
+    read_lines,
+    record_answers,
+    with_pipeline,
+    write,
+)
+
+# Embeddings of the same few texts are made once for all projects of this module.
+HOME = Path(tempfile.mkdtemp(prefix="promptstill-tests-"))
+TRAFFIC = "data/traffic/colour.jsonl"
+TASKS = ("colour", "colour-json")
+STAGES = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval")
+PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
+
+
+ROW = (
+    *("id", "input", "source", "account", "thread", "timestamp", "tags", "slices"),
+    *("samples", "teacher"),
+    *("answer", "label", "confidence", "agreement", "status", "reasons", "edited"),
+    *("group", "nearest", "split"),
+)
+
+
+ROW = (
+    *("id", "input", "source", "account", "thread", "timestamp", "tags", "slices"),
+    *("samples", "teacher"),
+    *("answer", "label", "confidence", "agreement", "status", "reasons", "edited"),
+    *("group", "nearest", "split"),
+)
+
+
+def imported_by(path: Path) -> Iterator[str]:
+    """Names of the project's modules that a file imports, at its top or inside functions."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def code_of(stage: str) -> set[str]:
+    """Everything of the project that a stage's code reaches through imports, as paths that a dep can name."""
+    reached = {f"stages/{stage}"}
+    waiting = sorted((REPOSITORY / f"stages/{stage}").glob("*.py"))
+    while waiting:
+        for module in imported_by(waiting.pop()):
+            if not module.startswith("stages."):
+                continue
+            path = "/".join(module.split(".")) + ".py"
+            if module.startswith("stages.shared.") and path not in reached:
+                reached.add(path)
+                waiting.append(REPOSITORY / path)
+            elif not module.startswith(("stages.shared.", f"stages.{stage}")):
+                reached.add(f"stages/{module.split('.')[1]}")
+    return reached
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_declares_the_code_that_it_imports(stage: str) -> None:
+    declared = {dep for dep in PIPELINE[stage]["deps"] if dep.startswith("stages/")}
+    assert declared == code_of(stage)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_says_what_it_does_and_owns_its_params(stage: str) -> None:
+    assert PIPELINE[stage]["desc"]
+    assert PIPELINE[stage]["matrix"] == {"task": "${tasks}"}
+    owned = (REPOSITORY / f"stages/{stage}/params.py").exists()
+    assert PIPELINE[stage].get("params", []) == ([f"${{item.task}}.{stage}"] if owned else [])
+
+
+def environment(project: Path) -> dict[str, str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "PYTHONPATH"))}
+    return clean | {"PATH": path, "PROMPTSTILL_HOME": str(HOME)}
+
+
+def dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=project,
+        env=environment(project),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def stages_run(ended: subprocess.CompletedProcess[str]) -> list[str]:
+    """Stages whose command ran; those restored from the run cache or left alone do not count."""
+    return re.findall(r"Running stage '([^']+)'", ended.stdout)
+
+
+def lock(project: Path) -> dict[str, Any]:
+    """Hashes of every out, by stage."""
+    document = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
+    return {name: {out["path"]: out["md5"] for out in stage["outs"]} for name, stage in document.items()}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that `dvc repro` has built from end to end, once."""
+    project = tmp_path_factory.mktemp("built") / "project"
+    project.mkdir()
+    make_project(project)
+    with_pipeline(project)
+    make_tiny_student(project / "tiny")
+    here = Path.cwd()
+    os.chdir(project)
+    try:
+        for task in TASKS:
+            command = [sys.executable, "-m", "stages.ingest", task]
+            subprocess.run(command, env=environment(project), check=True, capture_output=True)
+            record_answers(project, task)
+    finally:
+        os.chdir(here)
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
+        author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", *author, *command], cwd=project, check=True, capture_output=True)
+    ended = dvc(project, "repro")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert sorted(stages_run(ended)) == sorted(f"{stage}@{task}" for stage in STAGES for task in TASKS)
+    return project
+
+
+@pytest.fixture
+def clone(built: Path, tmp_path: Path) -> Path:
+    """A copy of the built project, DVC's cache included, for one test to change."""
+    return Path(shutil.copytree(built, tmp_path / "project", symlinks=True))
+
+
+def edit_params(project: Path, task: str, stage: str, **changes: Any) -> None:
+    document = yaml.safe_load((project / "params.yaml").read_text())
+    document[task][stage] |= changes
+    write(project / "params.yaml", yaml.safe_dump(document, sort_keys=False))
+
+
+def test_a_second_run_does_nothing(clone: Path) -> None:
+    ended = dvc(clone, "repro")
+    assert ended.returncode == 0
+    assert stages_run(ended) == []
+
+
+def test_the_outs_hold_together(built: Path) -> None:
+    metrics = yaml.safe_load((built / "metrics/colour-json/eval.json").read_text())
+    contestants = {"student", "base", "teacher", "baseline", "student_teacher_agreement"}
+    assert set(metrics) == {"golden", "test", "prompt_tokens_saved_per_request"}
+    for name in ("golden", "test"):
+        assert set(metrics[name]) == contestants
+        keys = {"accuracy", "accuracy_low", "accuracy_high", "macro_f1", "valid", "alarm_accuracy", "n"}
+        assert keys <= set(metrics[name]["student"])
+    assert metrics["golden"]["teacher"]["accuracy"] == 1.0
+    assert metrics["prompt_tokens_saved_per_request"] > 10
+
+    # A row that is in train explains itself from its own fields.
+    row = read_lines(built / "data/split/colour-json/train.jsonl")[0]
+    assert set(ROW) <= set(row)
+    assert [message["role"] for message in row["messages"]] == ["user", "assistant"]
+    assert row["messages"][0]["content"] == row["input"]
+    card = (built / "models/colour-json/README.md").read_text()
+    assert row["teacher"]["prompt_hash"] in card
+    for name in ("ingest", "validate", "dedupe", "split"):
+        counts = yaml.safe_load((built / f"metrics/colour/{name}.json").read_text())
+        assert counts["kept"] + counts["rejected"] + counts["review"] == counts["input"]
+
+
+def test_datasets_reads_the_splits(built: Path, tmp_path: Path) -> None:
+    from datasets import load_dataset
+
+    for task in TASKS:
+        folder = built / "data/split" / task
+        files = {name: str(folder / f"{name}.jsonl") for name in ("train", "validation", "test")}
+        loaded = load_dataset("json", data_files=files, cache_dir=str(tmp_path))
+        assert all(len(loaded[name]) == len(read_lines(Path(path))) for name, path in files.items())
+        assert loaded["train"][0]["messages"][1]["role"] == "assistant"
+
+
+def test_a_filter_of_one_task_rebuilds_what_follows_it(clone: Path) -> None:
+    suite = clone / "expectations/colour/suite.json"
+    longest = max(len(one["input"]) for one in read_lines(clone / "data/ingest/colour/rows.jsonl"))
+    write(suite, suite.read_text().replace('"max_value": 200', f'"max_value": {longest - 1}'))
+    before = lock(clone)
+    ended = dvc(clone, "repro", *(f"split@{task}" for task in TASKS))
+    assert ended.returncode == 0, ended.stderr
+    assert stages_run(ended) == ["validate@colour", "dedupe@colour", "split@colour"]
+    changed = {name for name, outs in lock(clone).items() if outs != before[name]}
+    assert changed == {"validate@colour", "dedupe@colour", "split@colour"}
+
+
+def test_a_train_param_rebuilds_the_student_only(clone: Path) -> None:
+    edit_params(clone, "colour", "train", learning_rate=0.005)
+    ended = dvc(clone, "repro")
+    assert ended.returncode == 0, ended.stderr
+    assert stages_run(ended) == ["train@colour", "eval@colour"]
+
+
+def test_an_edited_prompt_says_what_is_missing_and_restoring_it_restores_all(clone: Path) -> None:
+    before = lock(clone)
+    prompt = clone / "prompts/colour/teacher.md"
+    original = prompt.read_text()
+    write(prompt, original.replace("Name", "Tell"))
+    ended = dvc(clone, "repro")
+    assert ended.returncode != 0
+    assert "error: colour: 108 of 108 requests have no recorded answer under prompt" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list((clone / "data/generate/colour").glob(".*")) == [], "nothing half-written"
+    write(prompt, original)
+    ended = dvc(clone, "repro")
+    assert ended.returncode == 0, ended.stderr
+    assert stages_run(ended) == []
+    assert lock(clone) == before
+    assert (clone / "data/generate/colour/rows.jsonl").exists()
+
+
+def test_the_same_inputs_give_the_same_bytes(clone: Path) -> None:
+    before = lock(clone)
+    shutil.rmtree(clone / ".dvc/cache/runs")
+    ended = dvc(clone, "repro", "--force", "eval@colour-json")
+    assert ended.returncode == 0, ended.stderr
+    assert stages_run(ended) == [f"{stage}@colour-json" for stage in STAGES]
+    assert lock(clone) == before
+
+
+def test_a_killed_run_goes_on_to_the_same_hashes(clone: Path) -> None:
+    before = lock(clone)
+    for path in (".dvc/cache", "models", *(f"data/{stage}" for stage in STAGES if stage != "train")):
+        shutil.rmtree(clone / path)
+    (clone / "dvc.lock").unlink()
+    delays = random.Random(5)
+    for whole_group in (True, False, True):
+        running = subprocess.Popen(
+            [sys.executable, "-m", "dvc", "repro", "eval@colour"],
+            cwd=clone,
+            env=environment(clone),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        time.sleep(delays.uniform(2, 12))
+        if whole_group:
+            os.killpg(running.pid, signal.SIGKILL)
+        else:
+            running.kill()
+        running.wait()
+    unlock = [sys.executable, "-m", "tools.unlock"]
+    subprocess.run(unlock, cwd=clone, env=environment(clone) | {"PYTHONPATH": str(REPOSITORY)}, check=True)
+    ended = dvc(clone, "repro", "eval@colour")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert lock(clone) == {name: outs for name, outs in before.items() if name.endswith("@colour")}
+
+
+def test_a_colleague_pulls_what_was_pushed(clone: Path, tmp_path: Path) -> None:
+    assert dvc(clone, "remote", "add", "-d", "store", str(tmp_path / "store")).returncode == 0
+    assert dvc(clone, "push").returncode == 0
+    colleague = tmp_path / "colleague"
+    shutil.copytree(clone, colleague, ignore=shutil.ignore_patterns("cache", "ingest", "generate", "models"))
+    # The patterns also leave out the stages' own packages of that name.
+    shutil.copytree(clone / "stages", colleague / "stages", dirs_exist_ok=True)
+    pulled = dvc(colleague, "pull")
+    assert pulled.returncode == 0, pulled.stderr
+    assert stages_run(dvc(colleague, "repro")) == []
+    assert (colleague / "models/colour/adapter_model.safetensors").exists()
+
+
+def test_metrics_plots_and_experiments_work_as_dvc_users_expect(clone: Path) -> None:
+    shown = dvc(clone, "metrics", "show", "--json")
+    assert shown.returncode == 0, shown.stderr
+    assert "student_teacher_agreement" in shown.stdout
+
+    plots = dvc(clone, "plots", "show", "-o", "page")
+    assert plots.returncode == 0, plots.stderr
+    page = (clone / "page/index.html").read_text()
+    for name in ("train_curve", "slices_golden", "labels_test", "confusion_test"):
+        assert f"metrics_colour-json_{name}_csv" in page
+
+    for command in (
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "built"],
+    ):
+        subprocess.run(["git", *command], cwd=clone, check=True, capture_output=True)
+    experiment = dvc(clone, "exp", "run", "-S", "colour-json.train.learning_rate=0.003")
+    assert experiment.returncode == 0, experiment.stderr
+    assert stages_run(experiment) == ["train@colour-json", "eval@colour-json"]
+    changed = dvc(clone, "params", "diff")
+    assert "colour-json.train.learning_rate" in changed.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda root: edit_params(root, "colour", "split", tset=0.1),
+            "params.yaml: colour.split.tset: unknown key",
+        ),
+        (
+            lambda root: write(root / "data/traffic/colour.jsonl", "{oops\n"),
+            "data/traffic/colour.jsonl:1: not JSON",
+        ),
+        (lambda root: write(root / "data/traffic/colour.jsonl", ""), "data/traffic/colour.jsonl: no rows"),
+    ],
+)
+def test_what_a_user_can_fix_is_one_line_under_dvc(clone: Path, change: Any, message: str) -> None:
+    change(clone)
+    ended = dvc(clone, "repro")
+    assert ended.returncode != 0
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+    assert message in line
+    assert "Traceback" not in ended.stderr
