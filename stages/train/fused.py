@@ -32,7 +32,7 @@ class LoraProduct(torch.autograd.Function):
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor, None]:  # type: ignore[override]  # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor, None]:  # noqa: ANN401
         """Gradients of x (where it needs one), A and B."""
         flat, low, w, a, b = ctx.saved_tensors
         up = gradient.reshape(-1, gradient.shape[-1])
@@ -59,5 +59,7 @@ def fuse(model: Any, adapter: str = "default") -> None:  # noqa: ANN401
 
 def _forward(layer: Any, adapter: str, x: Tensor) -> Tensor:  # noqa: ANN401
     a, b = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
-    product: Tensor = LoraProduct.apply(x, layer.base_layer.weight, a, b, layer.scaling[adapter])
+    product: Tensor = LoraProduct.apply(  # type: ignore[no-untyped-call]
+        x, layer.base_layer.weight, a, b, layer.scaling[adapter]
+    )
     return product
