@@ -96,7 +96,10 @@ def test_a_stage_says_what_it_does_and_owns_its_params(stage: str) -> None:
 def environment(project: Path) -> dict[str, str]:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "PYTHONPATH"))}
-    return clean | {"PATH": path, "PROMPTSTILL_HOME": str(HOME)}
+    person = {
+        f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    }
+    return clean | person | {"PATH": path, "PROMPTSTILL_HOME": str(HOME)}
 
 
 def dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -107,6 +110,12 @@ def dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
+    )
+
+
+def git(project: Path, *arguments: str) -> None:
+    subprocess.run(
+        ["git", *arguments], cwd=project, env=environment(project), check=True, capture_output=True
     )
 
 
@@ -138,9 +147,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             record_answers(project, task)
     finally:
         os.chdir(here)
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
-        author = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-        subprocess.run(["git", *author, *command], cwd=project, check=True, capture_output=True)
+    git(project, "init", "-q")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "start")
     ended = dvc(project, "repro")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert sorted(stages_run(ended)) == sorted(f"{stage}@{task}" for stage in STAGES for task in TASKS)
@@ -297,11 +306,8 @@ def test_metrics_plots_and_experiments_work_as_dvc_users_expect(clone: Path) -> 
     for name in ("train_curve", "slices_golden", "labels_test", "confusion_test"):
         assert f"metrics_colour-json_{name}_csv" in page
 
-    for command in (
-        ["add", "-A"],
-        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "built"],
-    ):
-        subprocess.run(["git", *command], cwd=clone, check=True, capture_output=True)
+    git(clone, "add", "-A")
+    git(clone, "commit", "-qm", "built")
     experiment = dvc(clone, "exp", "run", "-S", "colour-json.train.learning_rate=0.003")
     assert experiment.returncode == 0, experiment.stderr
     assert stages_run(experiment) == ["train@colour-json", "eval@colour-json"]

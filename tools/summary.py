@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -46,25 +47,22 @@ def scores(task: str) -> Table:
     agreed = ", ".join(
         f"{name} {metrics[name]['student_teacher_agreement']:.3f}" for name in ("golden", "test")
     )
+    saved = metrics["prompt_tokens_saved_per_request"]
     table = Table(
-        caption=f"student and teacher agree: {agreed}; {metrics['prompt_tokens_saved_per_request']} prompt "
-        f"tokens saved a request{speed}; model in {model_dir(task)}",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption=f"low, high: Wilson interval; student and teacher agree: {agreed}; {saved} prompt tokens "
+        f"saved a request{speed}; model in {model_dir(task)}",
         caption_justify="left",
     )
     further = [key for key in metrics["golden"]["student"] if key.endswith("_accuracy")]
-    for column in ("set", "who", "accuracy", "95 % interval", "macro F1", *further, "valid", "n"):
-        table.add_column(column, justify="left" if column in ("set", "who") else "right")
+    names = [key.removesuffix("_accuracy") for key in further]
+    for column in ("set", "who", "accuracy", "low", "high", "F1", *names, "valid", "n"):
+        table.add_column(column, justify="left" if column in ("set", "who") else "right", no_wrap=True)
     for name in ("golden", "test"):
         for who in CONTESTANTS:
             found: dict[str, Any] = metrics[name][who]
-            interval = f"{found['accuracy_low']:.3f} - {found['accuracy_high']:.3f}"
-            numbers = [
-                found["accuracy"],
-                interval,
-                found["macro_f1"],
-                *(found[key] for key in further),
-                found["valid"],
-            ]
-            cells = [value if isinstance(value, str) else f"{value:.3f}" for value in numbers]
+            columns = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", *further, "valid")
+            cells = [f"{found[key]:.3f}" for key in columns]
             table.add_row(name, who, *cells, str(found["n"]), style="bold" if who == "student" else None)
     return table
