@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from stages.generate.requests import PLACEHOLDER
 from stages.ingest.contract import FIELDS, check_rows
 from stages.shared.errors import UserError, did_you_mean
 from stages.shared.files import Row, read_lines, read_text, write_rows
@@ -17,7 +18,6 @@ from stages.shared.paths import prompt_file, traffic_file
 from stages.shared.settings import require_task
 
 FORMATS = ("csv", "jsonl", "chat")
-PLACEHOLDER = "{input}"
 # Cells of a CSV may be long mails; the csv module's own limit is 128 KiB.
 LONGEST_CELL = 16 * 2**20
 

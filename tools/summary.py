@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +11,6 @@ from stages.shared.paths import cache_dir, metrics_file, model_dir
 from stages.shared.settings import task_names
 
 STAGES = ("ingest", "generate", "validate", "dedupe", "split")
-CONTESTANTS = ("student", "base", "teacher", "baseline")
 
 
 def print_summary() -> None:
@@ -60,8 +57,8 @@ def scores(task: str) -> Table:
     for column in ("set", "who", "accuracy", "low", "high", "F1", *names, "valid", "n"):
         table.add_column(column, justify="left" if column in ("set", "who") else "right", no_wrap=True)
     for name in ("golden", "test"):
-        for who in CONTESTANTS:
-            found: dict[str, Any] = metrics[name][who]
+        contestants = {who: found for who, found in metrics[name].items() if isinstance(found, dict)}
+        for who, found in contestants.items():
             columns = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", *further, "valid")
             cells = [f"{found[key]:.3f}" for key in columns]
             table.add_row(name, who, *cells, str(found["n"]), style="bold" if who == "student" else None)
