@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import REPOSITORY, make_project
+from stages.ingest import __main__ as ingest
+from tests.project import REPOSITORY, configure, make_project, row, write_lines
 from tests.teacher_server import TeacherServer
 
 # Tests run side by side, one a core: threads of their own would only wait for each other.
@@ -33,6 +34,19 @@ def teacher() -> Iterator[TeacherServer]:
     """An OpenAI-compatible server on loopback that counts requests and can misbehave."""
     with TeacherServer() as server:
         yield server
+
+
+TEACHER_KEY = "planted-key-7f3a91"
+
+
+@pytest.fixture
+def ingested(project: Path, teacher: TeacherServer, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twelve rows and six golden cases, ready to be asked about, and a teacher that is configured."""
+    monkeypatch.setenv("TEST_TEACHER_KEY", TEACHER_KEY)
+    write_lines(project / "data/traffic/colour.jsonl", [row(i) for i in range(12)])
+    configure(project, base_url=teacher.url)
+    ingest.main("colour")
+    return project
 
 
 @pytest.fixture

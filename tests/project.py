@@ -130,13 +130,29 @@ def params(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
         "endpoint": "test",
         "base_url": None,
         "api_key_env": "TEST_TEACHER_KEY",
+        "mode": "online",
         "samples": 2,
+        "max_samples": 2,
         "sampling": {"temperature": 0.7},
         "structured": False,
+        "logprobs": False,
+        "grade": False,
+        "price": None,
+        "max_usd": None,
+        "max_failure_fraction": 0.0,
+        "batch": {"requests": 10, "poll_seconds": 0.01},
+        "local": None,
+    }
+    limits = {
         "concurrency": 8,
+        "requests_per_minute": None,
+        "tokens_per_minute": None,
         "timeout_seconds": 5,
         "max_retries": 3,
+        "first_wait_seconds": 0.01,
+        "max_wait_seconds": 600,
     }
+    generate["limits"] = limits | {name: generate.pop(name) for name in limits if name in generate}
     near = {"meaning": 0.99, "text": 0.9}
     return {
         "ingest": {"redact": ["email"], "phone_regions": []},
@@ -175,6 +191,13 @@ def params(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
     }
 
 
+def configure(root: Path, task: str = "colour", **generate: Any) -> None:
+    """Write one task's section anew, with other settings of generate."""
+    document = yaml.safe_load((root / "params.yaml").read_text())
+    document[task] = params(**generate)
+    write(root / "params.yaml", yaml.safe_dump(document, sort_keys=False))
+
+
 def make_project(root: Path, rows: int = 48, tasks: tuple[str, ...] = ("colour", "colour-json")) -> None:
     """Write every file that a person writes, for a text task and a JSON task over the same traffic."""
     sections = {task: params() for task in tasks}
@@ -207,24 +230,22 @@ def record_answers(root: Path, task: str) -> None:
     Runs in `root`, after ingest.
     """
     from stages.generate.params import GenerateParams
-    from stages.generate.requests import requests_for
+    from stages.generate.questions import Questions
 
     rows = [
         one for name in ("rows", "golden") for one in read_lines(root / f"data/ingest/{task}/{name}.jsonl")
     ]
-    text_of = {one["id"]: one["input"] for one in rows}
-    schema = json.loads((root / f"expectations/{task}/answer.schema.json").read_text())
-    prompt = (root / f"prompts/{task}/teacher.md").read_text()
-    recorded = []
-    for request in requests_for(rows, prompt, schema, GenerateParams.load(task)):
-        recorded.append(
-            {
-                "key": request.key,
-                "response": reply_to(text_of[request.row_id], as_json=task.endswith("json")),
-                "model": "test-teacher",
-                "recorded_at": "2026-11-01T00:00:00Z",
-            }
-        )
+    questions = Questions.load(task, GenerateParams.load(task))
+    recorded = [
+        {
+            "key": request.key,
+            "response": reply_to(one["input"], as_json=task.endswith("json")),
+            "model": "test-teacher",
+            "recorded_at": "2026-11-01T00:00:00Z",
+        }
+        for one in rows
+        for request in questions.wanted(one, {})
+    ]
     write_lines(root / f"data/recorded/{task}.jsonl", recorded)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -7,39 +8,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.generate import __main__ as generate
 from stages.generate.journal import Journal
-from stages.generate.params import GenerateParams
-from stages.generate.requests import check_prompt, render, requests_for
+from stages.generate.questions import INPUT, check_placeholders, render
 from stages.ingest import __main__ as ingest
 from stages.shared.errors import UserError
-from tests.project import REPOSITORY, params, read_lines, record_answers, row, write, write_lines
+from tests.conftest import TEACHER_KEY
+from tests.project import REPOSITORY, configure, read_lines, record_answers, row, write, write_lines
 from tests.teacher_server import TeacherServer, last_line
-
-KEY = "planted-key-7f3a91"
-
-
-def configure(project: Path, **changes: Any) -> None:
-    document = yaml.safe_load((project / "params.yaml").read_text())
-    document["colour"] = params(**changes)
-    write(project / "params.yaml", yaml.safe_dump(document, sort_keys=False))
-
-
-@pytest.fixture
-def ingested(project: Path, teacher: TeacherServer, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Twelve rows and six golden cases, ready to be asked about, and a teacher that is configured."""
-    monkeypatch.setenv("TEST_TEACHER_KEY", KEY)
-    write_lines(project / "data/traffic/colour.jsonl", [row(i) for i in range(12)])
-    configure(project, base_url=teacher.url)
-    ingest.main("colour")
-    return project
 
 
 def test_every_row_and_golden_input_is_asked_once_a_sample(ingested: Path, teacher: TeacherServer) -> None:
@@ -91,23 +72,38 @@ def test_faults_are_retried_and_what_came_is_kept(ingested: Path, teacher: Teach
     teacher.fault = lambda number, body: (
         400 if last_line(body) == poisoned else {1: 429, 2: 500, 3: 503}.get(number)
     )
-    with pytest.raises(
-        UserError, match=r"2 of 36 requests .* row row-003: status 400; the other answers are kept"
-    ):
-        generate.main("colour")
-    assert not (ingested / "data/generate/colour/rows.jsonl").exists()
+    configure(ingested, base_url=teacher.url, max_failure_fraction=0.1)
+    generate.main("colour")
+    (dead,) = read_lines(ingested / "data/generate/colour/dead.jsonl")
+    assert (dead["id"], dead["reason"]) == ("row-003", "status 400 (fault 400)")
+    assert len(read_lines(ingested / "data/generate/colour/rows.jsonl")) == 11
+    metrics = json.loads((ingested / "metrics/colour/generate.json").read_text())
+    assert (metrics["input"], metrics["kept"], metrics["rejected"]) == (12, 11, 1)
+    assert metrics["reasons"] == {"status 400": 1}
 
     teacher.fault = lambda number, body: None
     asked = len(teacher.requests)
     generate.main("colour")
-    assert len(teacher.requests) == asked + 2
+    assert len(teacher.requests) == asked + 2, "what was given up is asked again, and nothing else"
+    assert len(read_lines(ingested / "data/generate/colour/rows.jsonl")) == 12
+
+
+def test_too_many_failures_stop_the_stage_and_lose_nothing(ingested: Path, teacher: TeacherServer) -> None:
+    teacher.fault = lambda number, body: 400 if last_line(body) == row(3)["input"] else None
+    with pytest.raises(UserError, match=r"1 rows got no answer, the last one: status 400 .* and are kept"):
+        generate.main("colour")
+    assert not (ingested / "data/generate/colour/rows.jsonl").exists()
+    answered = len(teacher.requests) - 1
+    teacher.fault = lambda number, body: None
+    generate.main("colour")
+    assert len(teacher.requests) == 1 + 36, f"{answered} answers were kept"
 
 
 def test_a_refused_key_stops_at_once_and_is_never_shown(ingested: Path, teacher: TeacherServer) -> None:
     teacher.fault = lambda number, body: 401
-    with pytest.raises(UserError, match="the key in TEST_TEACHER_KEY is missing or refused") as told:
+    with pytest.raises(UserError, match="the API key is missing or refused") as told:
         generate.main("colour")
-    assert KEY not in str(told.value)
+    assert TEACHER_KEY not in str(told.value)
     assert len(teacher.requests) <= 8, "no more than were in flight"
 
 
@@ -115,11 +111,11 @@ def test_the_key_reaches_the_teacher_and_nothing_else(
     ingested: Path, teacher: TeacherServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     generate.main("colour")
-    assert set(teacher.keys) == {f"Bearer {KEY}"}
+    assert set(teacher.keys) == {f"Bearer {TEACHER_KEY}"}
     printed = "".join(capfd.readouterr())
-    assert KEY not in printed
+    assert TEACHER_KEY not in printed
     for path in ingested.rglob("*"):
-        assert path.is_dir() or KEY.encode() not in path.read_bytes(), path
+        assert path.is_dir() or TEACHER_KEY.encode() not in path.read_bytes(), path
 
 
 def test_without_a_teacher_the_message_names_both_ways_out(project: Path) -> None:
@@ -175,8 +171,8 @@ def test_a_killed_run_loses_no_answer(ingested: Path, teacher: TeacherServer) ->
 def test_a_journal_that_cannot_be_written_ends_the_run(ingested: Path, teacher: TeacherServer) -> None:
     trigger = "CREATE TRIGGER full BEFORE INSERT ON answers BEGIN SELECT RAISE(FAIL, 'disk full'); END"
     with Journal(ingested / ".still/journal.sqlite") as journal:
-        journal._database.execute(trigger)
-    with pytest.raises(UserError, match=r"journal.sqlite: cannot write \(disk full\)"):
+        journal._writer.execute(trigger)
+    with pytest.raises(UserError, match=r"journal.sqlite: cannot write the journal \(disk full\)"):
         generate.main("colour")
 
 
@@ -196,16 +192,10 @@ def test_a_file_that_is_no_journal_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prompt", ["no place for it", "{input} and {input}"])
 def test_a_prompt_needs_its_placeholder_once(prompt: str) -> None:
     with pytest.raises(UserError, match="write it once"):
-        check_prompt(prompt, Path("teacher.md"))
+        check_placeholders(prompt, Path("teacher.md"), (INPUT,))
 
 
 @given(st.text(), st.text(alphabet="{}input %s"))
 def test_other_braces_are_text(before: str, text: str) -> None:
     prompt = before.replace("{input}", "") + '{"a": {input}}'
-    assert render(prompt, text) == before.replace("{input}", "") + '{"a": ' + text + "}"
-
-
-def test_a_structured_request_carries_the_schema() -> None:
-    block = params(structured=True)["generate"]
-    (request, _) = requests_for([row(0)], "{input}", {"type": "string"}, GenerateParams.check(block, "here"))
-    assert request.body["response_format"]["json_schema"]["schema"] == {"type": "string"}
+    assert render(prompt, {INPUT: text}) == before.replace("{input}", "") + '{"a": ' + text + "}"

@@ -11,13 +11,14 @@ from peft import LoraConfig, get_peft_model
 
 from stages.shared.answers import AnswerSpec, Normalisation
 from stages.shared.errors import UserError
+from stages.shared.files import Row
 from stages.shared.student import answer, load_base, load_tokenizer, prompt_ids
 from stages.train.card import model_card
-from stages.train.examples import Example, examples_of, value_spans
+from stages.train.examples import Example, common_values, examples_of, value_spans
 from stages.train.fused import fuse
 from stages.train.layers import LINEAR, LayeredModel, hidden_states, padded_ids
 from stages.train.params import TrainParams
-from stages.train.trainer import Data, batches, schedule, train, weighted_loss
+from stages.train.trainer import Data, Epoch, batches, chosen, schedule, train, weighted_loss
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA, make_tiny_student, params, row
 
 TEXT = AnswerSpec(TEXT_SCHEMA, Normalisation(format="text"))
@@ -30,6 +31,10 @@ def train_params(**changes: Any) -> TrainParams:
     return TrainParams.check(params()["train"] | changes, "here")
 
 
+def made_of(rows: list[Row], spec: AnswerSpec, tokenizer: Any, chosen: TrainParams) -> list[Example]:
+    return examples_of(rows, spec, tokenizer, chosen, common_values(rows, chosen))
+
+
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("tiny") / "base"
@@ -39,7 +44,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_student_never_sees_a_prompt(tiny: str) -> None:
     tokenizer = load_tokenizer(tiny)
-    (made,) = examples_of([row(0) | {"answer": "red"}], TEXT, tokenizer, train_params(max_input_tokens=400))
+    (made,) = made_of([row(0) | {"answer": "red"}], TEXT, tokenizer, train_params(max_input_tokens=400))
     text = tokenizer.decode(made.ids)
     assert text == f"<|im_start|>user\n{row(0)['input']}<|im_end|>\n<|im_start|>assistant\nred<|im_end|>"
     assert tokenizer.decode(made.answer_ids) == "red<|im_end|>"
@@ -66,8 +71,8 @@ def test_only_scored_values_weigh_fully(tiny: str) -> None:
     text = JSON.text(said)
     values = {key: text[start:end] for key, (start, end) in value_spans(said, JSON).items()}
     assert values == {"colour": '"red"', "sure": "0.9", "alarm": "null"}
-    chosen = train_params(unscored_weight=0.25)
-    (made,) = examples_of([row(0) | {"answer": said}], JSON, load_tokenizer(tiny), chosen)
+    weighing = train_params(unscored_weight=0.25)
+    (made,) = made_of([row(0) | {"answer": said}], JSON, load_tokenizer(tiny), weighing)
     assert set(made.weights) == {1.0, 0.25}
     assert [weight == 1.0 for weight in made.weights] == made.scored
 
@@ -76,7 +81,7 @@ def test_a_rare_value_weighs_more_and_nothing_else_does(tiny: str) -> None:
     answers = [{"colour": "red", "sure": 0.9, "alarm": "fire" if i == 2 else None} for i in range(4)]
     rows = [row(i) | {"answer": said} for i, said in enumerate(answers)]
     tokenizer = load_tokenizer(tiny)
-    made = examples_of(rows, JSON, tokenizer, train_params(unscored_weight=0.5, rare_weight={"alarm": 3.0}))
+    made = made_of(rows, JSON, tokenizer, train_params(unscored_weight=0.5, rare_weight={"alarm": 3.0}))
     heavy = [
         token for token, weight in zip(made[2].answer_ids, made[2].weights, strict=True) if weight == 3.0
     ]
@@ -84,14 +89,41 @@ def test_a_rare_value_weighs_more_and_nothing_else_does(tiny: str) -> None:
     assert "red" not in tokenizer.decode(heavy)
     assert all(max(made[i].weights) == 1.0 for i in (0, 1, 3))
     with pytest.raises(UserError, match=r"train.rare_weight.alarn"):
-        examples_of(rows, JSON, tokenizer, train_params(rare_weight={"alarn": 3.0}))
+        made_of(rows, JSON, tokenizer, train_params(rare_weight={"alarn": 3.0}))
+
+
+def test_what_is_rare_is_told_by_the_training_rows(tiny: str) -> None:
+    def answered(alarms: list[str | None]) -> list[Row]:
+        return [row(i) | {"answer": {"colour": "red", "sure": 0.9, "alarm": a}} for i, a in enumerate(alarms)]
+
+    heavy = train_params(rare_weight={"alarm": 3.0})
+    common = common_values(answered([None, None, "fire"]), heavy)
+    (made,) = examples_of(answered(["fire"]), JSON, load_tokenizer(tiny), heavy, common)
+    assert max(made.weights) == 3.0
+
+
+def curve(*points: tuple[float, float]) -> list[Epoch]:
+    return [Epoch(i, 0.0, loss, accuracy) for i, (loss, accuracy) in enumerate(points, start=1)]
+
+
+@pytest.mark.parametrize(
+    ("points", "epoch"),
+    [
+        ([(0.9, 0.50), (0.4, 0.90), (0.3, 0.88)], 3),
+        ([(0.2, 0.50), (0.4, 0.90), (0.5, 0.90)], 2),
+        ([(0.5, 1.00), (0.4, 0.99)], 1),
+        ([(0.5, 0.90), (0.5, 0.90)], 1),
+    ],
+)
+def test_the_epoch_with_least_loss_among_those_that_accuracy_cannot_tell_apart(
+    points: list[tuple[float, float]], epoch: int
+) -> None:
+    assert chosen(curve(*points), rows=50).epoch == epoch
 
 
 def test_an_answer_that_does_not_fit_is_told(tiny: str) -> None:
     with pytest.raises(UserError, match=r"row row-000: the answer has \d+ tokens, more than"):
-        examples_of(
-            [row(0) | {"answer": "red"}], TEXT, load_tokenizer(tiny), train_params(max_answer_tokens=1)
-        )
+        made_of([row(0) | {"answer": "red"}], TEXT, load_tokenizer(tiny), train_params(max_answer_tokens=1))
 
 
 def adapted(base: str) -> tuple[Any, LayeredModel]:
@@ -107,7 +139,7 @@ def adapted(base: str) -> tuple[Any, LayeredModel]:
 def examples(base: str, count: int) -> list[Example]:
     labels = TEXT_SCHEMA["enum"]
     rows = [row(i) | {"answer": labels[i % 3]} for i in range(count)]
-    return examples_of(rows, TEXT, load_tokenizer(base), train_params(max_input_tokens=16))
+    return made_of(rows, TEXT, load_tokenizer(base), train_params(max_input_tokens=16))
 
 
 @pytest.mark.parametrize("cache_gb", [1.0, 0.0])

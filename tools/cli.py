@@ -80,6 +80,86 @@ def summary() -> None:
     print_summary()
 
 
+@app.command()
+def estimate(task: Task) -> None:
+    """Say what the next run of generate would ask, cost and take."""
+    go_to_root()
+    from tools.estimate import print_estimate
+
+    print_estimate(task)
+
+
+@app.command()
+def preview(
+    task: Task,
+    prompt: Annotated[str, typer.Option(help="The edited prompt.")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows to ask about, spread over labels and slices.")] = 50,
+) -> None:
+    """Show which answers an edited prompt flips, and what asking everything anew will cost."""
+    path = Path(from_here(prompt))
+    go_to_root()
+    from tools.preview import preview as show
+
+    show(task, path, rows)
+
+
+journal = typer.Typer(help="The teacher's answers that were paid for.", no_args_is_help=True)
+app.add_typer(journal, name="journal")
+
+
+@journal.command()
+def stats() -> None:
+    """Answers by task, prompt and model, and what was spent."""
+    go_to_root()
+    from tools.journal import print_stats
+
+    print_stats()
+
+
+@journal.command()
+def export(task: Task) -> None:
+    """Add a task's answers to data/recorded/, so that they can be committed."""
+    go_to_root()
+    from tools.journal import export as export_task
+
+    export_task(task)
+
+
+@journal.command("import")
+def import_answers(
+    task: Task, source: Annotated[str, typer.Argument(help="A file that export wrote.")]
+) -> None:
+    """Put exported answers into the journal."""
+    path = Path(from_here(source))
+    go_to_root()
+    from tools.journal import import_answers as import_file
+
+    import_file(task, path)
+
+
+@journal.command()
+def verify() -> None:
+    """Check the file and the checksum of every answer."""
+    go_to_root()
+    from tools.journal import verify as check
+
+    check()
+
+
+@journal.command()
+def prune(
+    task: Task,
+    prompt: Annotated[str, typer.Option(help="Answers to the prompt whose hash begins so.")] = "",
+    before: Annotated[str, typer.Option(help="Answers older than this day, such as 2026-11-30.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without, only say what would go.")] = False,
+) -> None:
+    """Forget old answers."""
+    go_to_root()
+    from tools.journal import prune as forget
+
+    forget(task, prompt, before, yes)
+
+
 def from_here(path: str) -> str:
     """A path as it is meant where the command was typed; - stays as it is."""
     return path if path == "-" else os.path.relpath(Path(path).absolute(), root())

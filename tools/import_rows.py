@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stages.generate.requests import PLACEHOLDER
+from stages.generate.questions import INPUT
 from stages.ingest.contract import FIELDS, check_rows
 from stages.shared.errors import UserError, did_you_mean
 from stages.shared.files import Row, read_lines, read_text, write_rows
@@ -111,7 +111,7 @@ def from_chat(source: Path, prompt: Path) -> Iterator[tuple[int, Row]]:
     Understands a bare request body, one under `request` or `body`, and `created` or `created_at` as Unix
     seconds or ISO.
     """
-    before, _, after = read_text(prompt).partition(PLACEHOLDER) if prompt.exists() else ("", "", "")
+    before, _, after = read_text(prompt).partition(INPUT) if prompt.exists() else ("", "", "")
     for number, log in read_lines(source):
         said = [
             one.get("content")

@@ -11,9 +11,10 @@ from typing import Any
 from stages.ingest.params import IngestParams
 from stages.shared.answers import AnswerSpec
 from stages.shared.errors import UserError
-from stages.shared.files import Row, read_json, read_lines, replacing
+from stages.shared.files import Row, read_lines, replacing
 from stages.shared.paths import model_dir
 from stages.shared.redact import redact
+from stages.shared.student import student_of
 
 
 def predict_rows(task: str, source: str, target: str) -> None:
@@ -24,14 +25,7 @@ def predict_rows(task: str, source: str, target: str) -> None:
     """
     params = IngestParams.load(task)
     spec = AnswerSpec.load(task)
-    student_file = model_dir(task) / "student.json"
-    if not student_file.exists():
-        raise UserError(
-            f"{student_file}: no such file; build the student with `dvc repro`, or get it with `dvc pull`"
-        )
-    student = read_json(student_file)
-    if student["answer_hash"] != spec.hash:
-        raise UserError(f"{model_dir(task)}: was trained for another answer schema; run `dvc repro`")
+    student = student_of(task, spec)
     rows = checked(source)
     texts = [redact(row["input"], params.redact, params.phone_regions)[0] for row in rows]
 

@@ -25,7 +25,7 @@ from stages.shared.answers import AnswerSpec
 from stages.shared.files import read_rows, write_json
 from stages.shared.paths import out
 from stages.shared.student import load_base, load_tokenizer
-from stages.train.examples import Example, examples_of
+from stages.train.examples import Example, common_values, examples_of
 from stages.train.fused import fuse
 from stages.train.layers import LINEAR, LayeredModel
 from stages.train.params import TrainParams
@@ -80,7 +80,7 @@ def measure() -> dict[str, float]:
     params, spec = TrainParams.load(TASK), AnswerSpec.load(TASK)
     tokenizer = load_tokenizer(params.base)
     rows = read_rows(out("split", TASK, "train"), "split")[:ROWS]
-    made = examples_of(rows, spec, tokenizer, params)
+    made = examples_of(rows, spec, tokenizer, params, common_values(rows, params))
     pad = tokenizer.pad_token_id
     in_buckets = batches(made, params.batch_size, random.Random(0))
     mixed = [list(range(i, min(i + params.batch_size, ROWS))) for i in range(0, ROWS, params.batch_size)]

@@ -10,10 +10,10 @@ from stages.eval.params import EvalParams
 from stages.shared.answers import Answer, AnswerSpec
 from stages.shared.consensus import decide
 from stages.shared.edge import run_stage
-from stages.shared.errors import UserError
-from stages.shared.files import Row, read_json, read_rows, read_text, write_csv, write_json, write_rows
+from stages.shared.files import Row, read_rows, read_text, write_csv, write_json, write_rows
 from stages.shared.paths import cache_dir, metrics_file, model_dir, out, plot_file, prompt_file
 from stages.shared.report import say
+from stages.shared.student import student_of
 
 if TYPE_CHECKING:
     from stages.eval.scores import SliceScore
@@ -26,9 +26,7 @@ def main(task: str) -> None:
     """Write `data/eval/<task>/rows.jsonl`, `metrics/<task>/eval.json` and the tables for `dvc plots`."""
     params = EvalParams.load(task)
     spec = AnswerSpec.load(task)
-    student = read_json(model_dir(task) / "student.json")
-    if student["answer_hash"] != spec.hash:
-        raise UserError(f"{model_dir(task)}: was trained for another answer schema; run `dvc repro`")
+    student = student_of(task, spec)
     sets = {"golden": read_rows(out("generate", task, "golden"), "generate")}
     sets["test"] = read_rows(out("split", task, "test"), "split")
     cases = [row for part in sets.values() for row in part]

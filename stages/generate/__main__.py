@@ -3,117 +3,76 @@ the teacher."""
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import chain
 
-from stages.generate.journal import Journal, Record
+from stages.generate.budget import Tally, usd
+from stages.generate.collect import Rows, ask_missing, count_missing, resolved
 from stages.generate.params import GenerateParams
-from stages.generate.recorded import read_recorded
-from stages.generate.requests import Request, check_prompt, requests_for
-from stages.shared.answers import AnswerSpec
+from stages.generate.questions import Questions
+from stages.generate.recorded import Answers
+from stages.generate.run import Run
+from stages.generate.samples import teacher_facts, with_samples, without_samples
 from stages.shared.edge import run_stage
-from stages.shared.errors import UserError
-from stages.shared.files import Row, canonical_hash, read_rows, read_text, write_json, write_rows
-from stages.shared.paths import cache_dir, metrics_file, out, prompt_file, recorded_file
-from stages.shared.report import say
+from stages.shared.files import iter_rows, write_json, write_rows
+from stages.shared.paths import journal_file, metrics_file, out, recorded_file
+from stages.shared.report import row_metrics, say
 
 
 def main(task: str) -> None:
-    """Write `data/generate/<task>/{rows,golden}.jsonl` and `metrics/<task>/generate.json`."""
+    """Write `data/generate/<task>/{rows,golden,dead}.jsonl` and `metrics/<task>/generate.json`."""
     params = GenerateParams.load(task)
-    prompt = check_prompt(read_text(prompt_file(task)), prompt_file(task))
-    schema = AnswerSpec.load(task).schema
-    rows = read_rows(out("ingest", task), "ingest")
-    golden = read_rows(out("ingest", task, "golden"), "ingest")
-    requests = requests_for([*rows, *golden], prompt, schema, params)
+    questions = Questions.load(task, params)
+    rows, golden = ingested(task, "rows"), ingested(task, "golden")
+    run, tally = Run(), Tally()
 
-    records = read_recorded(recorded_file(task))
-    sources = Counter(recorded=sum(request.key in records for request in requests))
-    records = answer_all(task, requests, records, params, sources, prompt)
-
-    prompt_hash = canonical_hash(prompt)
-    teacher = {
-        "model": params.model,
-        "endpoint": params.endpoint,
-        "prompt_hash": prompt_hash,
-        "schema_hash": canonical_hash(schema),
-        "sampling": params.sampling.model_dump(),
-    }
-    samples = samples_by_row(requests, records)
-    for name, part in (("rows", rows), ("golden", golden)):
-        write_rows(
-            out("generate", task, name), [with_samples(row, samples[row["id"]], teacher) for row in part]
+    with Answers(recorded_file(task), journal_file()) as answers:
+        count = count_missing(lambda: chain(rows(), golden()), questions, answers)
+        if count.missing_rows:
+            run = ask_missing(task, lambda: chain(rows(), golden()), count, questions, answers)
+        facts = teacher_facts(questions)
+        alive = (row for row in rows() if row["id"] not in run.dead)
+        complete = (with_samples(job, questions, facts, tally) for job in resolved(alive, questions, answers))
+        kept = write_rows(out("generate", task, "rows"), complete)
+        dead = [row | {"reason": run.dead[row["id"]]} for row in rows() if row["id"] in run.dead]
+        write_rows(out("generate", task, "dead"), dead)
+        cases = (
+            without_samples(job[0], facts)
+            if job[0]["id"] in run.dead
+            else with_samples(job, questions, facts, tally)
+            for job in resolved(golden(), questions, answers)
         )
-    metrics = {"input": len(rows), "kept": len(rows), "rejected": 0, "reasons": {}, "golden": len(golden)}
-    metrics |= {"requests": len(requests), "prompt_hash": prompt_hash, "model": params.model}
-    write_json(metrics_file(task, "generate"), metrics)
-    say(
-        "generate",
-        task,
-        [
-            f"{len(requests)} answers for {len(rows)} rows and {len(golden)} golden inputs",
-            f"recorded {sources['recorded']}, from the journal {sources['journal']}, "
-            f"asked now {sources['asked']}",
-            f"prompt {prompt_hash[:12]}, model {params.model}",
-        ],
+        golden_count = write_rows(out("generate", task, "golden"), cases)
+    cases_unanswered = len(run.dead) - len(dead)
+    metrics = row_metrics(
+        kept + len(dead),
+        kept,
+        # What the server said differs from row to row; the status is what is counted.
+        [row["reason"].split(" (")[0] for row in dead],
+        golden=golden_count,
+        golden_unanswered=cases_unanswered,
+        requests=tally.answers,
+        **tally.metrics(params),
+        prompt_hash=questions.prompt_hash,
+        model=params.model,
     )
+    assert metrics["input"] + golden_count == count.rows, "a row was lost"
+    write_json(metrics_file(task, "generate"), metrics)
+    told = [
+        f"{tally.answers} answers for {kept} rows and {golden_count} golden inputs; {len(run.dead)} given up",
+        f"known {count.known} (recorded {count.recorded}), asked now {run.answered}; "
+        f"failed calls {run.failed}",
+        f"prompt {questions.prompt_hash[:12]}, model {params.model}",
+    ]
+    if params.price is not None:
+        told.append(
+            f"cost of the answers {metrics['cost_usd']} USD; spent on this version {usd(run.spent)} USD"
+        )
+    say("generate", task, told)
 
 
-def answer_all(
-    task: str,
-    requests: list[Request],
-    records: dict[str, Record],
-    params: GenerateParams,
-    sources: Counter[str],
-    prompt: str,
-) -> dict[str, Record]:
-    """Complete `records` from the journal, then from the teacher. Raises UserError where neither can
-    answer."""
-    missing = [request for request in requests if request.key not in records]
-    if not missing:
-        return records
-    with Journal(cache_dir() / "journal.sqlite") as journal:
-        found = journal.get(request.key for request in missing)
-        sources["journal"] = len(found)
-        unanswered = [request for request in missing if request.key not in found]
-        if unanswered and params.base_url is None:
-            raise UserError(
-                f"{task}: {len(unanswered)} of {len(requests)} requests have no recorded answer under prompt "
-                f"{canonical_hash(prompt)[:12]} and model {params.model}, and no teacher is configured; "
-                f"either set `{task}.generate.base_url` in params.yaml and {params.api_key_env} in the "
-                f"environment, or restore {prompt_file(task)} and the `generate` block that the answers "
-                "were recorded with"
-            )
-        if unanswered:
-            sources["asked"] = len(unanswered)
-            ask_teacher_edge(unanswered, journal, params)
-            found |= journal.get(request.key for request in unanswered)
-    return records | found
-
-
-def ask_teacher_edge(requests: list[Request], journal: Journal, params: GenerateParams) -> None:
-    """Ask over the network; the client is imported only when it is needed."""
-    from stages.generate.teacher import ask_teacher
-
-    ask_teacher(requests, journal, params)
-
-
-def samples_by_row(requests: list[Request], records: dict[str, Record]) -> dict[str, list[Row]]:
-    """Samples of each row in order of their index, each with the key of its request."""
-    samples: dict[str, list[Row]] = {}
-    for request in requests:
-        record = records[request.key]
-        sample = {"sample": request.sample, "key": request.key, "response": record["response"]}
-        sample |= {"finish_reason": record.get("finish_reason"), "recorded_at": record["recorded_at"]}
-        samples.setdefault(request.row_id, []).append(sample)
-    return samples
-
-
-def with_samples(row: Row, samples: list[Row], teacher: Row) -> Row:
-    """The row with what the teacher said, and all that is known about how it was asked."""
-    told = {name: [sample[name] for sample in samples] for name in ("key", "recorded_at")}
-    about = teacher | {"request_keys": told["key"], "recorded_at": told["recorded_at"]}
-    said = [{name: sample[name] for name in ("sample", "response", "finish_reason")} for sample in samples]
-    return row | {"samples": said, "teacher": about}
+def ingested(task: str, name: str) -> Rows:
+    """Opens an out of ingest; its rows are never all in memory."""
+    return lambda: iter_rows(out("ingest", task, name), "ingest")
 
 
 if __name__ == "__main__":

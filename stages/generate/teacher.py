@@ -1,163 +1,224 @@
-"""Asking the teacher: missing requests in, answers in the journal out."""
+"""Asking online: rows with missing answers in, answers in the journal out, rows that were given up told."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx2
 import openai
 
+from stages.generate.budget import Charge, Ledger, cost_of, most_tokens, usd, worst_case
+from stages.generate.features import Features
+from stages.generate.fleet import AllOutError, Fleet, Server, backoff
 from stages.generate.journal import Journal, Record
 from stages.generate.params import GenerateParams
-from stages.generate.requests import Request
-from stages.shared.errors import UserError
+from stages.generate.questions import Questions, Request
+from stages.generate.replies import NoAnswerError, Verdict, about, message_of, read_reply, verdict
+from stages.generate.run import BUDGET_REACHED, Job, Run
+from stages.generate.writer import Writer
 from stages.shared.report import progress
 
 
-@dataclass
-class Failures:
-    """Requests that got no answer after all tries."""
-
-    count: int = 0
-    first: str = ""
-    fatal: str = ""
-    row_ids: list[str] = field(default_factory=list)
-
-    def note(self, request: Request, reason: str) -> None:
-        """Count one request and keep the first reason for the message."""
-        self.count += 1
-        self.first = self.first or reason
-        self.row_ids.append(request.row_id)
+class GivenUpError(Exception):
+    """A request that got no answer after all tries, or never can get one."""
 
 
-@dataclass
-class Answered:
-    """An answer on its way to the journal; `durable` is set when it is on disk."""
-
-    key: str
-    record: Record
-    durable: asyncio.Event = field(default_factory=asyncio.Event)
+class StoppedError(Exception):
+    """The run ends; nothing further is sent."""
 
 
-def ask_teacher(requests: list[Request], journal: Journal, params: GenerateParams) -> None:
-    """Send the requests, at most `params.concurrency` in flight, and journal every answer before it counts.
+def connect(urls: tuple[str, ...], key: str | None, params: GenerateParams) -> list[Server]:
+    """A client for each server, with as many connections as requests may be in flight.
 
-    Raises UserError where requests stay unanswered after all tries; answers that came stay in the journal, so
-    the next run asks only for the rest.
+    The client's own retries are off: they would send again before a long Retry-After has passed, and nobody
+    would count them.
     """
-    try:
-        failures = asyncio.run(_ask_all(requests, journal, params))
-    except ExceptionGroup as group:
-        first: Exception = group
-        while isinstance(first, ExceptionGroup):
-            first = first.exceptions[0]
-        raise first from None
-    if failures.count:
-        raise UserError(
-            f"{failures.count} of {len(requests)} requests to {params.base_url} failed, first for row "
-            f"{failures.row_ids[0]}: {failures.fatal or failures.first}; the other answers are kept, run "
-            "`dvc repro` again to ask for the rest"
-        )
-
-
-async def _ask_all(requests: list[Request], journal: Journal, params: GenerateParams) -> Failures:
-    answers: asyncio.Queue[Answered | None] = asyncio.Queue()
-    failures = Failures()
-    waiting = iter(requests)
-    with progress(len(requests), "asking the teacher", "request") as bar:
-        async with (
+    most = params.limits.concurrency
+    connections = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
+    return [
+        Server(
+            url,
             openai.AsyncOpenAI(
-                base_url=params.base_url,
-                api_key=os.environ.get(params.api_key_env) or "no-key-set",
-                timeout=params.timeout_seconds,
-                max_retries=params.max_retries,
-                http_client=openai.DefaultAioHttpClient(),
-            ) as client,
-            asyncio.TaskGroup() as tasks,
-        ):
-            tasks.create_task(_commit(answers, journal, bar))
-            # Where the journal cannot be written, its group ends the workers too: nobody waits for ever.
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(min(params.concurrency, len(requests))):
-                    workers.create_task(_worker(waiting, client, answers, failures, params))
-            answers.put_nowait(None)
-    return failures
+                base_url=url,
+                api_key=key or "no-key-set",
+                timeout=None,
+                max_retries=0,
+                http_client=openai.DefaultAioHttpClient(limits=connections, timeout=None),
+            ),
+            params.limits,
+        )
+        for url in urls
+    ]
 
 
-async def _worker(
-    waiting: Iterator[Request],
-    client: openai.AsyncOpenAI,
-    answers: asyncio.Queue[Answered | None],
-    failures: Failures,
-    params: GenerateParams,
-) -> None:
-    """Ask one request after another from the shared iterator."""
-    for request in waiting:
-        if failures.fatal:
-            failures.note(request, failures.fatal)
-            continue
+class Asker:
+    """Workers that share an iterator of rows, the servers and one writer."""
+
+    def __init__(
+        self,
+        questions: Questions,
+        task: str,
+        servers: list[Server],
+        journal: Journal,
+        ledger: Ledger,
+        key: str | None,
+    ) -> None:
+        self._questions, self._params, self._task = questions, questions.params, task
+        self._servers, self._fleet = servers, Fleet(servers)
+        self._journal, self._ledger, self._key = journal, ledger, key or ""
+        self._writer = Writer(journal, ledger)
+        self._stopping = asyncio.Event()
+        self._features = Features(journal, self._params.model, [server.url for server in servers])
+        self.run = Run()
+
+    async def ask(self, jobs: Iterator[Job], rows: int, most_dead: int) -> Run:
+        """Answer all jobs, `rows` of them; stop when more than `most_dead` rows are given up."""
+        with progress(rows, "asking the teacher") as bar:
+
+            def told() -> None:
+                self.run.rows += 1
+                if self._params.price is not None:
+                    bar.set_postfix_str(f"{usd(self._writer.spent):.2f} USD", refresh=False)
+                bar.update(1)
+
+            async with AsyncExitStack() as clients, asyncio.TaskGroup() as tasks:
+                for server in self._servers:
+                    await clients.enter_async_context(server.client)
+                tasks.create_task(self._writer.run())
+                workers = min(rows, self._params.limits.concurrency * len(self._servers))
+                # Where the journal cannot be written, its group ends the workers too: nobody waits for ever.
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(workers):
+                        group.create_task(self._work(jobs, most_dead, told))
+                self._writer.close()
+        self.run.spent = self._writer.spent
+        return self.run
+
+    async def _work(self, jobs: Iterator[Job], most_dead: int, told: Callable[[], None]) -> None:
+        for row, known in jobs:
+            try:
+                while wanted := self._questions.wanted(row, known):
+                    for request in wanted:
+                        known[request.key] = await self._answer(request)
+                told()
+            except GivenUpError as error:
+                self.run.dead[row["id"]] = str(error)
+                if len(self.run.dead) > most_dead:
+                    self._stop(f"{len(self.run.dead)} rows got no answer, the last one: {error}")
+            except AllOutError as error:
+                self._stop(str(error))
+            except StoppedError:
+                pass
+            if self._stopping.is_set():
+                return
+
+    def _stop(self, reason: str) -> None:
+        """Send nothing further. What is in flight is paid for, so its answers are awaited."""
+        self.run.stopped = self.run.stopped or reason
+        self._stopping.set()
+        self._writer.deny()
+        self._fleet.close(reason)
+
+    async def _answer(self, request: Request) -> Record:
+        """Try until there is an answer on disk. Raises GivenUpError, StoppedError or AllOutError."""
+        failed = 0
+        while True:
+            server = await self._fleet.place()
+            try:
+                outcome = await self._try(request, server, first=failed == 0)
+            finally:
+                self._fleet.leave(server)
+            if isinstance(outcome, dict):
+                return outcome
+            if outcome.kind == "stop":
+                self._stop(outcome.reason)
+                raise StoppedError
+            if outcome.kind == "refuse":
+                raise GivenUpError(outcome.reason)
+            if outcome.kind == "fail":
+                failed += 1
+                if failed > self._params.limits.max_retries:
+                    raise GivenUpError(outcome.reason)
+                await self._pause(backoff(self._params.limits, failed))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless the run ends. Raises StoppedError where it does."""
+        if not self._stopping.is_set():
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._stopping.wait()
+            except TimeoutError:
+                return
+        raise StoppedError
+
+    async def _try(self, request: Request, server: Server, first: bool) -> Record | Verdict:
+        """One call: a record that is on disk, or what went wrong."""
+        held = worst_case(request, self._params)
+        if not await self._writer.hold(held):
+            if not self._stopping.is_set():
+                self._stop(BUDGET_REACHED)
+            raise StoppedError
+        hold = held if self._ledger.cap is not None else 0
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
-            answered = Answered(request.key, await _ask(request, client))
-            answers.put_nowait(answered)
-            # The place in flight is free again once the answer is on disk: a crash costs what is in flight.
-            await answered.durable.wait()
-        except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
-            failures.fatal = (
-                f"{error.status_code}, the key in {params.api_key_env} is missing or refused; set it"
-            )
-            failures.note(request, failures.fatal)
-        except openai.NotFoundError:
-            failures.fatal = (
-                f"404, no model {params.model!r} there; correct generate.model or generate.base_url"
-            )
-            failures.note(request, failures.fatal)
-        except openai.APIStatusError as error:
-            failures.note(request, f"status {error.status_code}")
-        except openai.APIError as error:
-            failures.note(request, type(error).__name__)
-        except _NoAnswerError as error:
-            failures.note(request, str(error))
+            await self._turn(request, server)
+            started = loop.time()
+            if self._stopping.is_set():
+                raise StoppedError
+        except StoppedError:
+            await self._writer.settle(Charge(hold, 0))
+            raise
+        try:
+            record = await self._call(request, server)
+        except (openai.APIError, TimeoutError, NoAnswerError) as error:
+            found = self._verdict(error, request, server)
+            if found.kind != "again":
+                self._judge(server, found, started, first)
+            self.run.failed += 1
+            await self._writer.settle(Charge(hold, held if found.perhaps_billed else 0, failed=True))
+            return found
+        server.well()
+        cost = cost_of(record, self._params)
+        await self._writer.settle(Charge(hold, held if cost is None else cost), (request.key, record))
+        self.run.answered += 1
+        return record
 
+    def _verdict(self, error: Exception, request: Request, server: Server) -> Verdict:
+        if isinstance(error, openai.APIStatusError):
+            said, sent = message_of(error.body), self._features.body(request, server.url)
+            if refused := self._features.learn(error.status_code, said, sent, server.url):
+                return Verdict("again", f"sent without {', '.join(refused)}")
+        return verdict(error, self._key)
 
-class _NoAnswerError(Exception):
-    """The server replied without an answer."""
+    def _judge(self, server: Server, found: Verdict, started: float, first: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        if found.kind == "limit":
+            server.limited(started, now, found.pause)
+        elif found.kind == "fail":
+            server.failed(started, now, first, found.reason)
 
+    async def _turn(self, request: Request, server: Server) -> None:
+        """Wait for the rate limits, and for a rest that began meanwhile."""
+        loop = asyncio.get_running_loop()
+        turn = server.turn(most_tokens(request) // 4, loop.time())
+        while (wait := max(turn, server.paused_until) - loop.time()) > 0:
+            await self._pause(wait)
 
-async def _ask(request: Request, client: openai.AsyncOpenAI) -> Record:
-    completion: Any = await client.chat.completions.create(**request.body)
-    choices = getattr(completion, "choices", None)
-    if not choices:
-        raise _NoAnswerError("a reply without choices")
-    record: Record = {
-        "response": choices[0].message.content or "",
-        "finish_reason": choices[0].finish_reason,
-        "model": completion.model,
-        "recorded_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-    }
-    if completion.usage is not None:
-        record["prompt_tokens"] = completion.usage.prompt_tokens
-        record["completion_tokens"] = completion.usage.completion_tokens
-    return record
-
-
-async def _commit(answers: asyncio.Queue[Answered | None], journal: Journal, bar: Any) -> None:  # noqa: ANN401
-    """Write what came in during the last commit in one transaction, until None comes.
-
-    An answer waits for nothing but the commit before it; when many come in, many share a transaction.
-    """
-    ended = False
-    while not ended:
-        batch = [await answers.get()]
-        while not answers.empty():
-            batch.append(answers.get_nowait())
-        ended = batch[-1] is None
-        answered = [one for one in batch if one is not None]
-        if answered:
-            await asyncio.to_thread(journal.add, {one.key: one.record for one in answered})
-            bar.update(len(answered))
-        for one in answered:
-            one.durable.set()
+    async def _call(self, request: Request, server: Server) -> Record:
+        began = time.monotonic()
+        body = self._features.body(request, server.url)
+        async with asyncio.timeout(self._params.limits.timeout_seconds):
+            reply: Any = await server.client.chat.completions.with_raw_response.create(**body)
+        record = read_reply(reply.http_response.content)
+        if self._params.structured and request.kind == "answer":
+            record["structured"] = "response_format" in body
+        return (
+            record
+            | about(request, self._task, self._questions)
+            | {"seconds": round(time.monotonic() - began, 3)}
+        )

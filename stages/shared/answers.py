@@ -24,7 +24,7 @@ from stages.shared.paths import expectation_file
 from stages.shared.settings import Settings, read_yaml
 
 Answer = str | dict[str, Any]
-Problem = Literal["no_answer", "several_answers", "not_json", "schema_mismatch"]
+Problem = Literal["no_answer", "several_answers", "not_json", "schema_mismatch", "cut_off", "content_filter"]
 
 # A reply longer than this is no answer, and looking for one in it costs time without bound.
 MAX_REPLY_CHARS = 20_000

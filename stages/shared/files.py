@@ -46,10 +46,15 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
             yield number, value
 
 
+def iter_rows(path: Path, made_by: str = "") -> Iterator[Row]:
+    """The rows of a JSONL file that a stage or a person wrote, one at a time; `made_by` names the stage in
+    the error when absent."""
+    return (row for _, row in read_lines(path, made_by))
+
+
 def read_rows(path: Path, made_by: str = "") -> list[Row]:
-    """All rows of a JSONL file that a stage or a person wrote; `made_by` names the stage in the error when
-    absent."""
-    return [row for _, row in read_lines(path, made_by)]
+    """All rows of such a file."""
+    return list(iter_rows(path, made_by))
 
 
 @contextmanager
@@ -95,11 +100,14 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write one compact JSON object a line, UTF-8, in the order given."""
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write one compact JSON object a line, UTF-8, in the order given; returns how many."""
+    count = 0
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as lines:
         for row in rows:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -149,7 +157,11 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def canonical_json(value: object) -> str:
+    """A JSON value in canonical form: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical_hash(value: object) -> str:
-    """SHA-256 of a JSON value in canonical form (sorted keys, no spaces, UTF-8), in hexadecimal."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    """SHA-256 of a JSON value in canonical form and UTF-8, in hexadecimal."""
+    return hashlib.sha256(canonical_json(value).encode("utf-8")).hexdigest()

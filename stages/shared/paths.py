@@ -38,6 +38,11 @@ def prompt_file(task: str) -> Path:
     return Path("prompts") / task / "teacher.md"
 
 
+def rubric_file(task: str) -> Path:
+    """What the teacher grades its own answers by, with `{input}` and `{answer}`; needed where it does."""
+    return Path("prompts") / task / "rubric.md"
+
+
 def expectation_file(task: str, name: str) -> Path:
     """One of answer.schema.json, suite.json, normalise.yaml, slices.yaml."""
     return Path("expectations") / task / name
@@ -64,3 +69,8 @@ def cache_dir() -> Path:
     `PROMPTSTILL_HOME` moves it, for example to a disk that several clones share.
     """
     return Path(os.environ.get("PROMPTSTILL_HOME", ".still"))
+
+
+def journal_file() -> Path:
+    """Every answer that was paid for."""
+    return cache_dir() / "journal.sqlite"

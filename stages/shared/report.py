@@ -19,7 +19,9 @@ def progress(total: int, what: str, unit: str = "row") -> tqdm[Any]:
         unit=unit,
         leave=terminal,
         mininterval=0.2 if terminal else 20,
-        bar_format=None if terminal else "{desc}: {n_fmt}/{total_fmt} {rate_fmt}, {remaining} left\n",
+        bar_format=None
+        if terminal
+        else "{desc}: {n_fmt}/{total_fmt} {rate_fmt}, {remaining} left{postfix}\n",
         delay=0 if terminal else 20,
     )
 

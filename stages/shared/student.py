@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.shared.answers import AnswerSpec
+from stages.shared.errors import UserError
+from stages.shared.files import read_json
 from stages.shared.models import resolve
+from stages.shared.paths import model_dir
 from stages.shared.report import progress
 
 # Rows answered at once; a batch holds inputs of similar length.
@@ -22,6 +26,22 @@ class Reply:
 
     text: str
     confidence: float
+
+
+def student_of(task: str, spec: AnswerSpec) -> dict[str, Any]:
+    """`student.json` of a task's adapter: base, limits and hashes.
+
+    Raises UserError where there is none, or where it was trained for answers of another shape.
+    """
+    path = model_dir(task) / "student.json"
+    if not path.exists():
+        raise UserError(
+            f"{path}: no such file; build the student with `dvc repro`, or get it with `dvc pull`"
+        )
+    student: dict[str, Any] = read_json(path)
+    if student["answer_hash"] != spec.hash:
+        raise UserError(f"{model_dir(task)}: was trained for another answer schema; run `dvc repro`")
+    return student
 
 
 def load_tokenizer(base: str) -> Any:  # noqa: ANN401

@@ -9,9 +9,10 @@ from typing import Any
 
 from stages.shared.answers import AnswerSpec
 from stages.shared.edge import run_stage
-from stages.shared.files import Row, file_hash, read_json, read_rows, replacing, write_csv, write_json
+from stages.shared.files import read_rows, replacing, write_csv, write_json
 from stages.shared.paths import metrics_file, model_dir, out, plot_file
 from stages.shared.report import counted, say
+from stages.train.card import model_card, provenance
 from stages.train.params import TrainParams
 
 
@@ -26,14 +27,14 @@ def main(task: str) -> None:
 
     from stages.shared.models import model_hash, resolve
     from stages.shared.student import load_base, load_tokenizer
-    from stages.train.examples import examples_of
+    from stages.train.examples import common_values, examples_of
     from stages.train.fused import fuse
     from stages.train.layers import LINEAR, LayeredModel
     from stages.train.trainer import train
 
-    torch.manual_seed(params.seed)
     tokenizer = load_tokenizer(params.base)
-    examples = {name: examples_of(part, spec, tokenizer, params) for name, part in rows.items()}
+    common = common_values(rows["train"], params)
+    examples = {name: examples_of(part, spec, tokenizer, params, common) for name, part in rows.items()}
     base = load_base(params.base)
     layered = LayeredModel(base, params.adapted_layers)
     lora = LoraConfig(
@@ -44,6 +45,9 @@ def main(task: str) -> None:
         layers_to_transform=list(range(layered.cut, len(layered.layers))),
         task_type="CAUSAL_LM",
     )
+    # Seeded here: whatever came before, such as the conversion of the base on a fresh machine, draws random
+    # numbers too.
+    torch.manual_seed(params.seed)
     student: Any = get_peft_model(base, lora)
     fuse(student)
     trained = train(
@@ -92,25 +96,9 @@ def main(task: str) -> None:
     )
 
 
-def provenance(task: str, teacher: Row, params: TrainParams) -> dict[str, Any]:
-    """What the adapter comes from, as the card and `student.json` tell it."""
-    hashes = {f"{name}_hash": file_hash(out("split", task, name)) for name in ("train", "validation", "test")}
-    pairs = read_json(metrics_file(task, "leaks"))["pairs"]
-    return {
-        **params.model_dump(),
-        **hashes,
-        "task": task,
-        "teacher": teacher["model"],
-        "prompt_hash": teacher["prompt_hash"],
-        "shared_keys": sum(found["shared_keys"] for found in pairs.values()),
-    }
-
-
 def save(student: Any, task: str, params: TrainParams, facts: dict[str, Any]) -> None:  # noqa: ANN401
     """Write the folder of the adapter: the same bytes for the same training, whatever machine-local path the
     base had."""
-    from stages.train.card import model_card
-
     with replacing(model_dir(task)) as folder:
         student.save_pretrained(folder, safe_serialization=True)
         config_file = Path(folder) / "adapter_config.json"

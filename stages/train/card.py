@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from stages.shared.files import Row, file_hash, read_json
+from stages.shared.paths import metrics_file, out
+from stages.train.params import TrainParams
+
 TEMPLATE = """\
 ---
 base_model: {base}
@@ -41,3 +45,17 @@ replaced by placeholders such as `[EMAIL_1]`; `still predict` does the same to w
 def model_card(facts: dict[str, Any]) -> str:
     """Fill the template; raises KeyError where a fact is missing, so that no card has a gap."""
     return TEMPLATE.format(**facts)
+
+
+def provenance(task: str, teacher: Row, params: TrainParams) -> dict[str, Any]:
+    """What the adapter comes from, as the card and `student.json` tell it."""
+    hashes = {f"{name}_hash": file_hash(out("split", task, name)) for name in ("train", "validation", "test")}
+    pairs = read_json(metrics_file(task, "leaks"))["pairs"]
+    return {
+        **params.model_dump(),
+        **hashes,
+        "task": task,
+        "teacher": teacher["model"],
+        "prompt_hash": teacher["prompt_hash"],
+        "shared_keys": sum(found["shared_keys"] for found in pairs.values()),
+    }

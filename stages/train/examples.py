@@ -30,12 +30,10 @@ class Example:
         return self.ids[self.prompt_length :]
 
 
-def examples_of(rows: list[Row], spec: AnswerSpec, tokenizer: Any, params: TrainParams) -> list[Example]:  # noqa: ANN401
-    """Tokenise rows. Values of a key in `rare_weight` count more where they are not the most common value of
-    these rows, so that a student does not learn to give the common answer only.
+def common_values(rows: list[Row], params: TrainParams) -> dict[str, str]:
+    """The most common value in `rows`, as JSON, of each key in `rare_weight`.
 
-    Raises UserError for an answer longer than `max_answer_tokens`, and for a key that the answers do not
-    have.
+    Raises UserError for a key that the answers do not have.
     """
     common = {}
     for key in params.rare_weight:
@@ -44,6 +42,21 @@ def examples_of(rows: list[Row], spec: AnswerSpec, tokenizer: Any, params: Train
                 f"params.yaml: train.rare_weight.{key}: the answers have no such key; name one of the schema"
             )
         common[key] = Counter(json.dumps(row["answer"][key]) for row in rows).most_common(1)[0][0]
+    return common
+
+
+def examples_of(
+    rows: list[Row],
+    spec: AnswerSpec,
+    tokenizer: Any,  # noqa: ANN401
+    params: TrainParams,
+    common: dict[str, str],
+) -> list[Example]:
+    """Tokenise rows. A value of a key in `rare_weight` counts more where it is not the `common` one of the
+    training rows, so that a student does not learn to give the common answer only.
+
+    Raises UserError for an answer longer than `max_answer_tokens`.
+    """
     return [_example(row, spec, tokenizer, params, common) for row in rows]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -33,11 +34,11 @@ class Epoch:
 
 @dataclass
 class Trained:
-    """The adapter of the best epoch and how training went."""
+    """The adapter of the chosen epoch and how training went."""
 
     best: Epoch
     state: dict[str, Tensor]
-    curve: list[Epoch] = field(default_factory=list)
+    curve: list[Epoch]
 
 
 class Data:
@@ -78,9 +79,7 @@ def train(
 ) -> Trained:
     """Train the adapters of `model`.
 
-    Keeps the (averaged) adapter of the epoch with the best validation accuracy. Among equals the later one
-    stays: the rate has decayed further, and over some dozens of rows the loss is ruled by a few confident
-    mistakes.
+    Keeps the (averaged) adapter of one epoch, by validation: see `chosen`.
     """
     adapter = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(adapter.values(), lr=params.learning_rate, weight_decay=params.weight_decay)
@@ -89,7 +88,7 @@ def train(
     shuffle = random.Random(params.seed)
     average = {name: p.detach().clone() for name, p in adapter.items()}
     steps = params.epochs * -(-len(examples) // params.batch_size)
-    step, trained = 0, None
+    step, curve, states = 0, list[Epoch](), list[dict[str, Tensor]]()
     with progress(steps, "training", "step") as bar:
         for epoch in range(1, params.epochs + 1):
             model.train()
@@ -108,16 +107,28 @@ def train(
                 bar.update(1)
             model.eval()
             with _in_place_of(adapter, average):
-                point = Epoch(epoch, _rounded(sum(losses) / len(losses)), *evaluate(validation_data))
-            trained = trained or Trained(point, {})
-            trained.curve.append(point)
-            if not trained.state or point.validation_accuracy >= trained.best.validation_accuracy:
-                trained.best, trained.state = point, {name: value.clone() for name, value in average.items()}
-    assert trained is not None
+                curve.append(Epoch(epoch, _rounded(sum(losses) / len(losses)), *evaluate(validation_data)))
+            states.append({name: value.cpu().clone() for name, value in average.items()})
+    best = chosen(curve, len(validation))
+    state = states[best.epoch - 1]
     with torch.no_grad():
         for name, parameter in adapter.items():
-            parameter.copy_(trained.state[name])
-    return trained
+            parameter.copy_(state[name])
+    return Trained(best, state, curve)
+
+
+def chosen(curve: list[Epoch], rows: int) -> Epoch:
+    """The epoch with the lowest validation loss among those whose validation accuracy is at most one
+    standard error below the best, for `rows` validation rows.
+
+    Accuracy over some dozens of rows cannot tell such epochs apart, and loss alone is ruled by a few
+    confident mistakes. The rule is the one-standard-error rule of Breiman et al., Classification and
+    Regression Trees, 1984, section 3.4.3, with loss as the tie-break.
+    """
+    top = max(point.validation_accuracy for point in curve)
+    error = math.sqrt(top * (1 - top) / rows)
+    able = [point for point in curve if point.validation_accuracy >= top - error]
+    return min(able, key=lambda point: (point.validation_loss, point.epoch))
 
 
 def batches(examples: list[Example], size: int, shuffle: random.Random) -> list[list[int]]:

@@ -8,7 +8,7 @@ from collections import Counter
 from stages.shared.answers import AnswerSpec
 from stages.shared.consensus import decide
 from stages.shared.edge import run_stage
-from stages.shared.files import read_lines, read_rows, write_json, write_rows
+from stages.shared.files import read_json, read_lines, read_rows, write_json, write_rows
 from stages.shared.paths import expectation_file, metrics_file, out, reviews_file
 from stages.shared.report import counted, row_metrics, say
 from stages.shared.settings import require_task
@@ -36,6 +36,7 @@ def main(task: str) -> None:
     by_status = {
         name: [row for row in rows if row["status"] == name] for name in ("kept", "rejected", "review")
     }
+    cost = read_json(metrics_file(task, "generate"))["cost_usd"]
     metrics = row_metrics(
         len(rows),
         len(by_status["kept"]),
@@ -47,6 +48,7 @@ def main(task: str) -> None:
         edited=sum(row["edited"] for row in rows),
         reviews_contradicted=sum(CONTRADICTED in row["reasons"] for row in rows),
         labels=dict(sorted(Counter(row["label"] for row in by_status["kept"]).items())),
+        cost_usd_per_kept_row=round(cost / len(by_status["kept"]), 9) if cost and by_status["kept"] else None,
         answer_spec_hash=spec.hash,
     )
     write_json(metrics_file(task, "validate"), metrics)

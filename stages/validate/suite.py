@@ -22,7 +22,7 @@ from stages.shared.files import Row, read_json
 ACTIONS = ("reject", "review")
 COLUMNS = (
     "input", "input_chars", "reply", "answer", "answer_chars", "label", "confidence", "agreement", "problem",
-    "source", "samples",
+    "source", "samples", "score",
 )  # fmt: skip
 
 
@@ -42,6 +42,8 @@ def frame(rows: list[Row], spec: AnswerSpec) -> pd.DataFrame:
             "problem": [row["problem"] for row in rows],
             "source": [row["source"] for row in rows],
             "samples": [len(row["samples"]) for row in rows],
+            # Rows that the teacher did not grade have none, and no expectation about it fails them.
+            "score": pd.Series([row.get("score") for row in rows], dtype="float64"),
         },
         columns=list(COLUMNS),
         index=pd.RangeIndex(len(rows)),

@@ -1,0 +1,47 @@
+"""Optional features of the protocol: which of them a server refuses, found out once and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from stages.generate.journal import Journal
+from stages.generate.questions import Request
+
+# Features that some servers refuse, with the words by which a refusal names them.
+OPTIONAL = {"response_format": ("response_format", "json_schema"), "logprobs": ("logprobs",)}
+# Statuses of a refusal of something in the request.
+REFUSALS = (400, 422, 501)
+
+
+class Features:
+    """What each server is known to refuse, kept in the journal."""
+
+    def __init__(self, journal: Journal, model: str, urls: Iterable[str]) -> None:
+        self._journal, self._model = journal, model
+        self._refused = {
+            (url, name)
+            for url in urls
+            for name in OPTIONAL
+            if journal.fact(self._fact(url, name)) is not None
+        }
+
+    def body(self, request: Request, url: str) -> dict[str, Any]:
+        """What is sent to a server: without what it refuses."""
+        return {name: value for name, value in request.body.items() if (url, name) not in self._refused}
+
+    def learn(self, status: int, said: str, sent: dict[str, Any], url: str) -> list[str]:
+        """The features in `sent` that a refusal is about; they are not sent there again."""
+        if status not in REFUSALS:
+            return []
+        said = said.lower()
+        names = [
+            name for name, words in OPTIONAL.items() if name in sent and any(word in said for word in words)
+        ]
+        for name in names:
+            self._refused.add((url, name))
+            self._journal.note_fact(self._fact(url, name), "refused")
+        return names
+
+    def _fact(self, url: str, name: str) -> str:
+        return f"{url} {self._model} {name}"

@@ -1,0 +1,197 @@
+"""The servers that are asked: who takes the next request, who rests, who is brought back.
+
+A server rests when it says so (Retry-After), when it limits (429), and when several different requests fail
+on it in a row. After a rest it is driven carefully: few requests in flight, more with every answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import openai
+
+from stages.generate.params import Limits
+
+# Different requests that fail in a row before a server is believed to be ill.
+SIGNS_OF_ILLNESS = 5
+LONGEST_BACKOFF = 60.0
+
+
+class AllOutError(Exception):
+    """No server is left in this run; the message says why."""
+
+
+@dataclass
+class Server:
+    """One base_url with its client and its state; times are of the event loop's clock."""
+
+    url: str
+    client: openai.AsyncOpenAI
+    limits: Limits
+    allowed: int = 0
+    in_flight: int = 0
+    paused_until: float = 0.0
+    paused_at: float = -math.inf
+    signs: int = 0
+    rests: int = 0
+    out: str = ""
+    complaint: str = ""
+    _next_request: float = 0.0
+    _next_tokens: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.allowed = self.allowed or self.limits.concurrency
+
+    def ready(self, now: float) -> bool:
+        """Whether a request may be given to it now."""
+        return not self.out and self.in_flight < self.allowed and now >= self.paused_until
+
+    @property
+    def lost(self) -> str:
+        """Why nobody should wait for it: it is out, or it is ill after as many rests as a request has tries.
+
+        An ill server is still asked after each rest while others work, and an answer brings it back.
+        """
+        return self.out or (self.complaint if self.rests > self.limits.max_retries + 1 else "")
+
+    def turn(self, tokens: int, now: float) -> float:
+        """Take the next place under the rate limits, and return when it comes.
+
+        Requests are spaced evenly, so that no minute, wherever it begins, holds more than the limit.
+        """
+        turn = now
+        if self.limits.requests_per_minute is not None:
+            turn = max(turn, self._next_request)
+            self._next_request = turn + 60 / self.limits.requests_per_minute
+        if self.limits.tokens_per_minute is not None:
+            turn = max(turn, self._next_tokens)
+            self._next_tokens = turn + 60 * tokens / self.limits.tokens_per_minute
+        return turn
+
+    def well(self) -> None:
+        """An answer came: trust it with one request more."""
+        self.signs = self.rests = 0
+        self.allowed = min(self.limits.concurrency, self.allowed + 1)
+
+    def limited(self, started: float, now: float, retry_after: float | None) -> None:
+        """It asked to be asked less: halve what is in flight and wait as long as it says.
+
+        `started` is when the refused request was sent: what was in flight when the rest began tells nothing
+        new.
+        """
+        if retry_after is not None and retry_after > self.limits.max_wait_seconds:
+            until = datetime.fromtimestamp(datetime.now(UTC).timestamp() + retry_after, UTC)
+            self.out = (
+                f"asks to wait until {until:%Y-%m-%d %H:%M:%S} UTC, longer than limits.max_wait_seconds"
+            )
+            return
+        if started >= self.paused_at:
+            self.allowed = max(1, min(self.allowed, self.in_flight) // 2)
+            self._rest(now, retry_after, "refuses every request with 429 or 503")
+        elif retry_after is not None:
+            self.paused_until = max(self.paused_until, now + retry_after)
+
+    def failed(self, started: float, now: float, first_try: bool, reason: str) -> None:
+        """A request failed on it. Only first tries are signs: a bad row fails everywhere, and again."""
+        if started < self.paused_at:
+            return
+        if first_try:
+            self.signs += 1
+        if self.signs >= SIGNS_OF_ILLNESS:
+            self.allowed = 1
+            self._rest(now, None, reason, counts=first_try)
+
+    def _rest(self, now: float, retry_after: float | None, reason: str, counts: bool = True) -> None:
+        self.rests += counts
+        self.complaint = reason
+        pause = backoff(self.limits, max(1, self.rests)) if retry_after is None else retry_after
+        self.paused_until, self.paused_at = max(self.paused_until, now + pause), now
+
+
+@dataclass
+class Fleet:
+    """All servers, and the requests that wait for one, first come first served."""
+
+    servers: list[Server]
+    _waiting: deque[asyncio.Future[Server]] = field(default_factory=deque)
+    _closed: str = ""
+    _alarm: asyncio.TimerHandle | None = None
+
+    async def place(self) -> Server:
+        """A server that may be asked now, with one place on it taken. Raises AllOutError where none is
+        left."""
+        if self._closed:
+            raise AllOutError(self._closed)
+        if not self._waiting and (server := self._ready()) is not None:
+            server.in_flight += 1
+            return server
+        future: asyncio.Future[Server] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        self._serve()
+        return await future
+
+    def leave(self, server: Server) -> None:
+        """Give a place back, and pass it on."""
+        server.in_flight -= 1
+        self._serve()
+
+    def close(self, reason: str) -> None:
+        """Give no further place; those who wait get AllOutError."""
+        self._closed = reason
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(AllOutError(reason))
+
+    def _ready(self) -> Server | None:
+        now = asyncio.get_running_loop().time()
+        ready = [server for server in self.servers if server.ready(now)]
+        return min(ready, key=lambda server: server.in_flight / server.allowed, default=None)
+
+    def _serve(self) -> None:
+        """Give places to those who wait; wake up again when the next rest ends."""
+        while self._waiting and (server := self._ready()) is not None:
+            future = self._waiting.popleft()
+            # A worker that was cancelled waits no longer.
+            if not future.done():
+                server.in_flight += 1
+                future.set_result(server)
+        if all(server.lost for server in self.servers):
+            self.close("; ".join(f"{server.url}: {server.lost}" for server in self.servers))
+        if not self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        resting = [server.paused_until for server in self.servers if server.paused_until > loop.time()]
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if resting:
+            self._alarm = loop.call_at(min(resting) + 0.001, self._serve)
+
+
+def backoff(limits: Limits, times: int) -> float:
+    """Seconds to wait before try `times` + 1: doubling, with jitter over its upper half."""
+    longest = min(LONGEST_BACKOFF, limits.first_wait_seconds * 2 ** (times - 1))
+    return float(longest * random.uniform(0.5, 1.0))
+
+
+def retry_after(response: Any, now: datetime) -> float | None:  # noqa: ANN401
+    """Seconds that a reply's Retry-After asks for, from its number or its date (RFC 9110, section 10.2.3)."""
+    value = response.headers.get("retry-after")
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

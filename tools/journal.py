@@ -1,0 +1,130 @@
+"""`still journal`: look at the journal, copy answers out of and into it, check it, forget what is old."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from stages.generate.budget import usd
+from stages.generate.journal import Journal, Record
+from stages.generate.recorded import FIELDS, recorded_lines
+from stages.shared.errors import UserError
+from stages.shared.files import write_rows
+from stages.shared.paths import journal_file, recorded_file
+from stages.shared.settings import require_task
+
+
+def open_journal() -> Journal:
+    """The journal that exists. Raises UserError where there is none."""
+    path = journal_file()
+    if not path.exists():
+        raise UserError(f"{path}: no journal yet; it begins with the first answer of a teacher")
+    return Journal(path)
+
+
+def print_stats() -> None:
+    """Answers by task, prompt and model, then spending by version of the questions."""
+    groups: dict[tuple[str, ...], list[Any]] = defaultdict(lambda: [0, 0, 0, "9", "0"])
+    with open_journal() as journal:
+        for _, record in journal.records():
+            names = ("task", "kind", "model", "prompt_hash")
+            group = groups[tuple(str(record.get(name, "?")) for name in names)]
+            group[0] += 1
+            group[1] += record.get("prompt_tokens", 0)
+            group[2] += record.get("completion_tokens", 0)
+            group[3] = min(group[3], record["recorded_at"])
+            group[4] = max(group[4], record["recorded_at"])
+        spending = journal.spending()
+    console = Console()
+    answers = Table(box=SIMPLE_HEAD, title=str(journal_file()), title_justify="left")
+    for column in ("task", "kind", "model", "prompt", "answers", "tokens in", "tokens out", "first", "last"):
+        answers.add_column(
+            column, justify="right" if column in ("answers", "tokens in", "tokens out") else "left"
+        )
+    for (task, kind, model, prompt), (count, told, said, first, last) in sorted(groups.items()):
+        answers.add_row(task, kind, model, prompt[:12], str(count), str(told), str(said), first, last)
+    console.print(answers)
+    if spending:
+        money = Table(box=SIMPLE_HEAD)
+        for column in ("task", "version", "calls", "failed", "spent USD", "held USD"):
+            money.add_column(column, justify="left" if column in ("task", "version") else "right")
+        for task, scope, calls, failed, spent, held in spending:
+            money.add_row(task, scope[:12], str(calls), str(failed), f"{usd(spent):.6f}", f"{usd(held):.6f}")
+        console.print(money)
+
+
+def export(task: str) -> None:
+    """Add the task's answers to `data/recorded/<task>.jsonl`: lines that stand there stay first, as they
+    are."""
+    require_task(task)
+    path = recorded_file(task)
+    held = dict(recorded_lines(path))
+    count = len(held)
+    with open_journal() as journal:
+
+        def lines() -> Iterator[Record]:
+            for key, record in held.items():
+                yield {"key": key, **record}
+            for key, record in journal.records(task):
+                if key not in held:
+                    yield {"key": key} | {name: record[name] for name in FIELDS if name in record}
+
+        written = write_rows(path, lines())
+    print(f"{path}: {written - count} answers added to {count}; commit it, or `dvc add` it")
+
+
+def import_answers(task: str, path: Path) -> None:
+    """Put the answers of a file that `export` wrote into the journal; known keys keep their first record."""
+    require_task(task)
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    records = {key: record | {"task": task} for key, record in recorded_lines(path)}
+    with Journal(journal_file()) as journal:
+        added = journal.add(records)
+    print(f"{journal_file()}: {added} of {len(records)} answers were new")
+
+
+def verify() -> None:
+    """Check the file and every record. Raises UserError with what is wrong."""
+    with open_journal() as journal:
+        problems = journal.problems()
+        count = 0 if problems else sum(1 for _ in journal.records())
+    if problems:
+        raise UserError(f"{journal_file()}: {len(problems)} problems, first: {problems[0]}")
+    print(f"{journal_file()}: {count} answers, all whole")
+
+
+def prune(task: str, prompt: str, before: str, really: bool) -> None:
+    """Forget answers of a task that were asked under another prompt than the newest ones, or before a day.
+
+    Says what would go, and removes it only when told to. Raises UserError without any criterion.
+    """
+    require_task(task)
+    if not prompt and not before:
+        raise UserError("still journal prune: name --prompt or --before; all answers were paid for")
+    day = _day(before)
+    with open_journal() as journal:
+        keys = [
+            key
+            for key, record in journal.records(task)
+            if (not prompt or str(record.get("prompt_hash", "")).startswith(prompt))
+            and (not day or record["recorded_at"] < day)
+        ]
+        if really:
+            journal.remove(keys)
+    told = "forgotten" if really else "would be forgotten; repeat with --yes to do it"
+    print(f"{journal_file()}: {len(keys)} answers of {task} {told}")
+
+
+def _day(before: str) -> str:
+    try:
+        return before and datetime.fromisoformat(before).date().isoformat()
+    except ValueError:
+        raise UserError(f"--before {before}: not a date; write it as 2026-11-30") from None
