@@ -244,7 +244,7 @@ def record_answers(root: Path, task: str) -> None:
             "recorded_at": "2026-11-01T00:00:00Z",
         }
         for one in rows
-        for request in questions.wanted(one, {})
+        for request in questions.about(one).wanted()
     ]
     write_lines(root / f"data/recorded/{task}.jsonl", recorded)
 

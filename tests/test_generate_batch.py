@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,12 +90,12 @@ def test_a_kill_at_any_step_uploads_nothing_twice(
     running = subprocess.Popen(
         [sys.executable, "-m", "stages.generate", "colour"], env=os.environ | {"PYTHONPATH": str(REPOSITORY)}
     )
-    reached = {
+    steps: dict[str, Callable[[], object]] = {
         "upload": lambda: teacher.files,
         "batch": lambda: teacher.batches,
         "poll": lambda: any(batch["polls"] for batch in teacher.batches.values()),
-    }[step]
-    while not reached() and running.poll() is None:
+    }
+    while not steps[step]() and running.poll() is None:
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
     running.wait()
@@ -123,7 +125,12 @@ def test_a_server_that_is_gone_is_told_and_what_was_sent_is_taken_up(
 def test_a_batch_holds_its_worst_case_and_the_cap_ends_the_run(
     ingested: Path, teacher: TeacherServer, expected: list[dict[str, object]]
 ) -> None:
-    settings = {"mode": "batch", "price": PRICE, "sampling": SAMPLING, "base_url": teacher.url}
+    settings: dict[str, Any] = {
+        "mode": "batch",
+        "price": PRICE,
+        "sampling": SAMPLING,
+        "base_url": teacher.url,
+    }
     configure(ingested, max_usd=0.0008, **settings)
     with pytest.raises(UserError, match=r"max_usd = 0.0008 leaves no room"):
         generate.main("colour")

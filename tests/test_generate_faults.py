@@ -283,15 +283,16 @@ def test_a_feature_that_is_refused_is_found_out_once(
         error = {"error": {"message": f"'{word}' is not supported by this model"}}
         return Fault(400, body=json.dumps(error).encode()) if word in body else None
 
+    features: dict[str, Any] = {feature: True}
     teacher.fault = fault
-    configure(ingested, base_url=teacher.url, concurrency=1, **{feature: True})
+    configure(ingested, base_url=teacher.url, concurrency=1, **features)
     generate.main("colour")
     assert sum(word in body for body in teacher.requests) == 1
     assert len(teacher.requests) == REQUESTS + 1
     if feature == "structured":
         assert all(not sample["structured"] for one in outcome(ingested) for sample in one["samples"])
     asked = len(teacher.requests)
-    configure(ingested, base_url=teacher.url, **{feature: True})
+    configure(ingested, base_url=teacher.url, **features)
     (ingested / "data/generate/colour/rows.jsonl").unlink()
     generate.main("colour")
     assert len(teacher.requests) == asked

@@ -61,7 +61,7 @@ def test_prices_are_exact() -> None:
 def test_the_worst_case_is_more_than_any_tokenizer_makes(project: Path) -> None:
     chosen = checked(price=PRICE, sampling=SAMPLING)
     questions = Questions.load("colour", chosen)
-    (request, _) = questions.wanted({"id": "a", "input": "Grüße 你好"}, {})
+    (request, _) = questions.about({"id": "a", "input": "Grüße 你好"}).wanted()
     text = request.body["messages"][0]["content"]
     assert worst_case(request, chosen) > len(text.encode()) * 1_000_000 + 8 * 4_000_000 > 0
 

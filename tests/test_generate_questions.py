@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,32 +22,34 @@ from tests.teacher_server import TeacherServer
 TAGGED = "Name the colour of the text between the tags.\n<text>\n{input}\n</text>\nOne word."
 
 
-def questions(**changes: object) -> Questions:
+def questions(**changes: Any) -> Questions:
     return Questions.load("colour", GenerateParams.check(params(**changes)["generate"], "here"))
 
 
 def test_all_that_can_change_an_answer_is_in_the_key(project: Path) -> None:
-    def keys(**changes: object) -> set[str]:
-        return {one.key for one in questions(**changes).wanted(row(0), {})}
+    def keys(**changes: Any) -> set[str]:
+        return {one.key for one in questions(**changes).about(row(0)).wanted()}
 
     usual = keys()
     assert len(usual) == 2
-    for change in (
+    changing: list[dict[str, Any]] = [
         {"model": "other"},
         {"endpoint": "other"},
         {"sampling": {"temperature": 0.1}},
         {"structured": True},
         {"logprobs": True},
-    ):
+    ]
+    for change in changing:
         assert not keys(**change) & usual, change
-    for change in (
+    harmless: list[dict[str, Any]] = [
         {"base_url": "http://elsewhere/v1"},
         {"api_key_env": "OTHER"},
         {"concurrency": 1},
         {"price": {"prompt": 1, "completion": 1}},
         {"max_failure_fraction": 0.5},
         {"mode": "batch", "base_url": "http://elsewhere/v1"},
-    ):
+    ]
+    for change in harmless:
         assert keys(**change) == usual, change
     assert keys(samples=3, max_samples=3) > usual, "another sample costs only itself"
 

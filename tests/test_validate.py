@@ -34,6 +34,7 @@ def generated(number: int, *replies: str, **changes: Any) -> dict[str, Any]:
 
 def validated(project: Path, rows: list[dict[str, Any]], task: str = "colour") -> dict[str, dict[str, Any]]:
     write_lines(project / f"data/generate/{task}/rows.jsonl", rows)
+    write(project / f"metrics/{task}/generate.json", json.dumps({"cost_usd": None}))
     validate.main(task)
     return {one["id"]: one for one in read_lines(project / f"data/validate/{task}/rows.jsonl")}
 

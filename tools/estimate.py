@@ -55,14 +55,14 @@ def estimate(rows: Rows, questions: Questions, answers: Answers) -> Estimate:
     """Look up what is known and work out the rest."""
     params = questions.params
     found, seen, sent_bytes, most = Estimate(), _Seen(), 0, 0
-    for row, known in resolved(rows(), questions, answers):
+    for inquiry in resolved(rows(), questions, answers):
         found.rows += 1
-        wanted = questions.wanted(row, known)
+        wanted = inquiry.wanted()
         if not wanted:
-            samples = questions.samples(row, known)
-            found.known += len(samples) + len(questions.grades(row, known))
+            samples = inquiry.samples()
+            found.known += len(samples) + len(inquiry.grades())
             for request in samples:
-                _look(request, known[request.key], seen)
+                _look(request, inquiry.known[request.key], seen)
             continue
         found.requests += len(wanted)
         found.known += params.samples - len(wanted) if wanted[0].kind == "answer" else params.samples
@@ -72,7 +72,9 @@ def estimate(rows: Rows, questions: Questions, answers: Answers) -> Estimate:
         most += max(worst_case(request, params) for request in wanted) * (len(wanted) + later)
     per_token = seen.prompt_bytes / seen.prompt_tokens if seen.prompt_tokens else BYTES_PER_TOKEN
     found.prompt_tokens = round(sent_bytes / per_token)
-    if seen.prompt_tokens:
+    if not found.requests:
+        found.completion_tokens = 0
+    elif seen.prompt_tokens:
         found.completion_tokens = round(seen.completion_tokens / seen.answers * found.requests)
     elif params.sampling.max_tokens is not None:
         found.completion_tokens = params.sampling.max_tokens * found.requests

@@ -15,9 +15,8 @@ from rich.table import Table
 from stages.generate.budget import Tally
 from stages.generate.collect import ask_missing, count_missing, resolved
 from stages.generate.params import GenerateParams
-from stages.generate.questions import Questions
+from stages.generate.questions import Inquiry, Questions
 from stages.generate.recorded import Answers
-from stages.generate.run import Job
 from stages.shared.answers import Answer, AnswerSpec
 from stages.shared.consensus import decide
 from stages.shared.files import Row, iter_rows, replacing
@@ -50,14 +49,14 @@ def spread(rows: list[Row], count: int, spec: AnswerSpec) -> list[Row]:
     return in_turns[:count]
 
 
-def flips_of(jobs: list[Job], questions: Questions) -> list[Flip]:
+def flips_of(inquiries: list[Inquiry], spec: AnswerSpec) -> list[Flip]:
     """The rows whose answer differs from the one that they have; label and scored keys count, the rest of an
     answer does not."""
     found = []
-    for row, known in jobs:
-        samples = [known[one.key] for one in questions.samples(row, known)]
-        old, new = (decide(one, questions.spec)["answer"] for one in (row, row | {"samples": samples}))
-        if _essence(old, questions.spec) != _essence(new, questions.spec):
+    for inquiry in inquiries:
+        row, samples = inquiry.row, [inquiry.known[one.key] for one in inquiry.samples()]
+        old, new = (decide(one, spec)["answer"] for one in (row, row | {"samples": samples}))
+        if _essence(old, spec) != _essence(new, spec):
             texts = (json.dumps(answer, ensure_ascii=False) for answer in (old, new))
             found.append(Flip(row["id"], row["input"], row["slices"], *texts))
     return found
@@ -94,34 +93,34 @@ def preview(task: str, prompt: Path, count: int) -> None:
         dead: dict[str, str] = {}
         if missing.missing_rows:
             dead = ask_missing(task, chosen, missing, questions, answers).dead
-        jobs = [job for job in resolved(rows, questions, answers) if job[0]["id"] not in dead]
-    flips = flips_of(jobs, questions)
-    facts = costs(jobs, missing.requests, len(everything) + cases, questions) | {
+        asked = [one for one in resolved(rows, questions, answers) if one.row["id"] not in dead]
+    flips = flips_of(asked, questions.spec)
+    facts = costs(asked, missing.requests, len(everything) + cases, questions) | {
         "prompt": f"{prompt} ({questions.prompt_hash[:12]})",
-        "rows asked about": f"{len(jobs)} of {len(everything)}",
+        "rows asked about": f"{len(asked)} of {len(everything)}",
         "given up": str(len(dead)),
     }
-    slices = by_slice([row for row, _ in jobs], flips)
+    slices = by_slice([one.row for one in asked], flips)
     page = cache_dir() / "preview" / f"{task}.html"
     write_page(page, task=task, facts=list(facts.items()), slices=slices, flips=flips)
     print_preview(task, facts, slices, flips)
     print(f"page: {page}")
 
 
-def costs(jobs: list[Job], asked: int, rows: int, questions: Questions) -> dict[str, str]:
+def costs(inquiries: list[Inquiry], requests: int, rows: int, questions: Questions) -> dict[str, str]:
     """What the preview asked and cost, and what all rows will."""
     tally = Tally()
-    for row, known in jobs:
-        for request in [*questions.samples(row, known), *questions.grades(row, known)]:
-            tally.add(known[request.key])
+    for inquiry in inquiries:
+        for request in [*inquiry.samples(), *inquiry.grades()]:
+            tally.add(inquiry.known[request.key])
     spent = tally.metrics(questions.params)["cost_usd"]
-    each = None if spent is None or not jobs else spent / len(jobs)
-    rest = rows - len(jobs)
+    each = None if spent is None or not inquiries else spent / len(inquiries)
+    rest = rows - len(inquiries)
     unknown = "unknown: no price in params.yaml, or no token counts"
     return {
-        "answers used": f"{tally.answers}, of them asked now about {asked}",
+        "answers used": f"{tally.answers}, of them asked now about {requests}",
         "these answers cost": unknown if spent is None else f"{spent} USD",
-        "a rebuild asks": f"about {round(rest * tally.answers / max(1, len(jobs)))} more requests",
+        "a rebuild asks": f"about {round(rest * tally.answers / max(1, len(inquiries)))} more requests",
         "a rebuild costs": unknown if each is None else f"about {each * rest:.6f} USD more",
     }
 

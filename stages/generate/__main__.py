@@ -31,15 +31,13 @@ def main(task: str) -> None:
             run = ask_missing(task, lambda: chain(rows(), golden()), count, questions, answers)
         facts = teacher_facts(questions)
         alive = (row for row in rows() if row["id"] not in run.dead)
-        complete = (with_samples(job, questions, facts, tally) for job in resolved(alive, questions, answers))
+        complete = (with_samples(one, facts, tally) for one in resolved(alive, questions, answers))
         kept = write_rows(out("generate", task, "rows"), complete)
         dead = [row | {"reason": run.dead[row["id"]]} for row in rows() if row["id"] in run.dead]
         write_rows(out("generate", task, "dead"), dead)
         cases = (
-            without_samples(job[0], facts)
-            if job[0]["id"] in run.dead
-            else with_samples(job, questions, facts, tally)
-            for job in resolved(golden(), questions, answers)
+            without_samples(one.row, facts) if one.row["id"] in run.dead else with_samples(one, facts, tally)
+            for one in resolved(golden(), questions, answers)
         )
         golden_count = write_rows(out("generate", task, "golden"), cases)
     cases_unanswered = len(run.dead) - len(dead)

@@ -21,9 +21,9 @@ import openai
 from stages.generate.budget import Charge, Ledger, cost_of, worst_case
 from stages.generate.features import Features
 from stages.generate.journal import Journal, Record, insert
-from stages.generate.questions import Questions, Request
+from stages.generate.questions import Inquiry, Questions, Request
 from stages.generate.replies import NoAnswerError, about, judge_status, message_of, read_reply, scrub
-from stages.generate.run import BUDGET_REACHED, Job, Run
+from stages.generate.run import BUDGET_REACHED, Run
 from stages.shared.errors import UserError
 from stages.shared.files import Row, iter_rows, write_rows
 from stages.shared.report import progress
@@ -64,7 +64,7 @@ class BatchAsker:
         self._once = self._client.with_options(max_retries=0)
         self.run = Run()
 
-    async def ask(self, jobs: Callable[[], Iterator[Job]], rows: int, most_dead: int) -> Run:
+    async def ask(self, jobs: Callable[[], Iterator[Inquiry]], rows: int, most_dead: int) -> Run:
         """Send waves until every row is complete or given up."""
         lacking = rows
         with progress(rows, "asking in batches") as bar:
@@ -81,15 +81,15 @@ class BatchAsker:
             self.run.spent = self._ledger.spent(database)
         return self.run
 
-    async def _send_wave(self, jobs: Callable[[], Iterator[Job]]) -> tuple[int, int]:
+    async def _send_wave(self, jobs: Callable[[], Iterator[Inquiry]]) -> tuple[int, int]:
         """Send everything that rows want now; returns how many rows want something, and requests sent."""
         lacking, sent = 0, 0
         chunk: list[Request] = []
-        for row, known in jobs():
-            if row["id"] in self.run.dead:
+        for inquiry in jobs():
+            if inquiry.row["id"] in self.run.dead:
                 continue
             lacking += 1
-            chunk += self._questions.wanted(row, known)
+            chunk += inquiry.wanted()
             while len(chunk) >= self._params.batch.requests:
                 sent += await self._send(chunk[: self._params.batch.requests])
                 chunk = chunk[self._params.batch.requests :]
@@ -249,7 +249,7 @@ def _name(token: str) -> str:
 
 
 async def ask_in_batches(
-    jobs: Callable[[], Iterator[Job]],
+    jobs: Callable[[], Iterator[Inquiry]],
     rows: int,
     most_dead: int,
     questions: Questions,

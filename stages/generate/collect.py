@@ -10,9 +10,9 @@ from stages.generate.budget import Ledger
 from stages.generate.journal import Record
 from stages.generate.keys import api_key
 from stages.generate.params import LOCAL
-from stages.generate.questions import Questions
+from stages.generate.questions import Inquiry, Questions
 from stages.generate.recorded import Answers
-from stages.generate.run import BUDGET_REACHED, Job, Run
+from stages.generate.run import BUDGET_REACHED, Run
 from stages.shared.errors import UserError
 from stages.shared.files import Row
 from stages.shared.paths import prompt_file
@@ -39,26 +39,26 @@ class Missing:
     recorded: int
 
 
-def resolved(rows: Iterable[Row], questions: Questions, answers: Answers) -> Iterator[Job]:
+def resolved(rows: Iterable[Row], questions: Questions, answers: Answers) -> Iterator[Inquiry]:
     """Each row with what is known about it, in order."""
     source = iter(rows)
     while chunk := list(islice(source, CHUNK)):
         known: dict[str, Record] = {}
-        wanted = {row["id"]: questions.wanted(row, known) for row in chunk}
+        inquiries = [questions.about(row, known) for row in chunk]
+        wanted = [request for one in inquiries for request in one.wanted()]
         # Answers decide what else is wanted, so look until nothing new is found.
-        while found := answers.get(one.key for requests in wanted.values() for one in requests):
+        while found := answers.get(request.key for request in wanted):
             known |= found
-            wanted = {row["id"]: questions.wanted(row, known) if wanted[row["id"]] else [] for row in chunk}
-        for row in chunk:
-            yield row, known
+            wanted = [request for one in inquiries for request in one.wanted()]
+        yield from inquiries
 
 
 def count_missing(rows: Rows, questions: Questions, answers: Answers) -> Missing:
     """Look every row up."""
     count = missing = requests = 0
     before = answers.from_recorded, answers.from_journal
-    for row, found in resolved(rows(), questions, answers):
-        wanted = questions.wanted(row, found)
+    for inquiry in resolved(rows(), questions, answers):
+        wanted = inquiry.wanted()
         count += 1
         missing += bool(wanted)
         requests += len(wanted)
@@ -79,9 +79,8 @@ def ask_missing(task: str, rows: Rows, missing: Missing, questions: Questions, a
             "answers were recorded with"
         )
 
-    def jobs() -> Iterator[Job]:
-        found = resolved(rows(), questions, answers)
-        return ((row, dict(known)) for row, known in found if questions.wanted(row, known))
+    def jobs() -> Iterator[Inquiry]:
+        return (one for one in resolved(rows(), questions, answers) if one.wanted())
 
     most_dead = int(params.max_failure_fraction * missing.rows)
     run = ask(task, jobs, missing.missing_rows, most_dead, questions, answers)
@@ -92,7 +91,7 @@ def ask_missing(task: str, rows: Rows, missing: Missing, questions: Questions, a
 
 def ask(
     task: str,
-    jobs: Callable[[], Iterator[Job]],
+    jobs: Callable[[], Iterator[Inquiry]],
     rows: int,
     most_dead: int,
     questions: Questions,
@@ -125,7 +124,7 @@ def ask(
 
 async def _online(
     task: str,
-    jobs: Iterator[Job],
+    jobs: Iterator[Inquiry],
     rows: int,
     most_dead: int,
     questions: Questions,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from stages.shared.errors import UserError
+from stages.shared.files import compact_json
 
 # A record: `response` (the reply's text), `finish_reason`, `model` (as the server names it), `recorded_at`
 # (ISO 8601, UTC); where the server tells them `prompt_tokens`, `completion_tokens` and `logprobs` (one a
@@ -58,7 +58,6 @@ class Journal:
         """Open or create the database. Raises UserError where the file is no journal or cannot be written."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._one_writer = threading.Lock()
         with self._told("open"):
             self._writer = self._connect()
             version = self._writer.execute("PRAGMA user_version").fetchone()[0]
@@ -71,8 +70,7 @@ class Journal:
             self._reader = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        # Group commits run in worker threads, one at a time; reads have a connection of their own.
-        database = sqlite3.connect(self.path, timeout=60, check_same_thread=False, isolation_level=None)
+        database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         return database
@@ -109,7 +107,7 @@ class Journal:
 
         Raises UserError where the database cannot be written.
         """
-        with self._one_writer, self._told("write"):
+        with self._told("write"):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -220,7 +218,7 @@ class Journal:
 def insert(database: sqlite3.Connection, records: Mapping[str, Record]) -> int:
     """Add records inside a transaction; returns how many were new."""
     before = database.total_changes
-    lines = [(key, json.dumps(record, ensure_ascii=False)) for key, record in records.items()]
+    lines = [(key, compact_json(record)) for key, record in records.items()]
     database.executemany(
         "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)",
         [(key, record, checksum(key, record)) for key, record in lines],

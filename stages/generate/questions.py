@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,66 +70,23 @@ class Questions:
         asked = self.params.model_dump(include={"endpoint", "model", "sampling", "structured", "logprobs"})
         return canonical_hash([self.prompt, self.rubric, self.spec.schema, asked])
 
-    def wanted(self, row: Row, known: Mapping[str, Record]) -> list[Request]:
-        """The requests of a row that `known` does not answer and that can be asked now.
+    def about(self, row: Row, known: dict[str, Record] | None = None) -> Inquiry:
+        """What is asked about one row, given the answers known so far."""
+        return Inquiry(self, row, {} if known is None else known)
 
-        First `samples` answers; then, while they disagree, one more at a time up to `max_samples`; then a
-        grade for every different reply.
+    def request(self, row: Row, index: int, body: dict[str, Any], kind: str = "answer") -> Request:
+        """One request. Its key is the SHA-256 of everything that can change the answer: endpoint, the body
+        that is sent, and of an answer its index.
+
+        So a new row costs its own requests only, another concurrency, price or filter costs none, and the
+        same reply is graded once.
         """
-        samples, complete = self._samples(row, known)
-        if not complete:
-            return [one for one in samples if one.key not in known]
-        return [grade for grade in self.grades(row, known) if grade.key not in known]
+        sample = index if kind == "answer" else 0
+        key = canonical_hash({"endpoint": self.params.endpoint, "body": body, "sample": sample})
+        return Request(row["id"], index, key, body, kind)
 
-    def samples(self, row: Row, known: Mapping[str, Record]) -> list[Request]:
-        """The requests whose answers are the row's samples, all of them known."""
-        return self._samples(row, known)[0]
-
-    def grades(self, row: Row, known: Mapping[str, Record]) -> list[Request]:
-        """The requests that grade the row's samples, all of which are known; the same reply is graded
-        once."""
-        if self.rubric is None:
-            return []
-        grades = [self._grade(row, sample, known) for sample in self.samples(row, known)]
-        return list({grade.key: grade for grade in grades}.values())
-
-    def score(self, row: Row, sample: Request, known: Mapping[str, Record]) -> float | None:
-        """The grade of a sample; None where the reply of the grader holds no number."""
-        found = NUMBER.search(known[self._grade(row, sample, known).key]["response"])
-        return float(found.group()) if found else None
-
-    def _samples(self, row: Row, known: Mapping[str, Record]) -> tuple[list[Request], bool]:
-        """The samples to have, and whether they are all known and no further one is needed."""
-        body = self._body(render(self.prompt, {INPUT: row["input"]}))
-        asked = [self._request(row, index, body) for index in range(self.params.samples)]
-        while all(one.key in known for one in asked):
-            if len(asked) >= self.params.max_samples or self._agree(asked, known):
-                return asked, True
-            asked.append(self._request(row, len(asked), body))
-        return asked, False
-
-    def _agree(self, asked: list[Request], known: Mapping[str, Record]) -> bool:
-        parsed = [parse_sample(known[one.key], self.spec).answer for one in asked]
-        return len({None if answer is None else self.spec.essence(answer) for answer in parsed}) == 1
-
-    def _grade(self, row: Row, sample: Request, known: Mapping[str, Record]) -> Request:
-        assert self.rubric is not None
-        reply = known[sample.key]["response"]
-        body = self._body(render(self.rubric, {INPUT: row["input"], ANSWER: reply}), grading=True)
-        # The same reply is graded once: the index is no part of this key.
-        return Request(row["id"], sample.sample, self._key(body, 0), body, "grade")
-
-    def _request(self, row: Row, index: int, body: dict[str, Any]) -> Request:
-        return Request(row["id"], index, self._key(body, index), body)
-
-    def _key(self, body: dict[str, Any], sample: int) -> str:
-        """SHA-256 of everything that can change the answer: endpoint, the body that is sent, sample index.
-
-        So a new row costs its own requests only, and another concurrency, price or filter costs none.
-        """
-        return canonical_hash({"endpoint": self.params.endpoint, "body": body, "sample": sample})
-
-    def _body(self, content: str, grading: bool = False) -> dict[str, Any]:
+    def body(self, content: str, grading: bool = False) -> dict[str, Any]:
+        """A chat completion's request with one message."""
         body: dict[str, Any] = {
             "model": self.params.model,
             "messages": [{"role": "user", "content": content}],
@@ -143,6 +100,64 @@ class Questions:
         if self.params.logprobs and not grading:
             body["logprobs"] = True
         return body
+
+
+@dataclass
+class Inquiry:
+    """All that is asked about one row; `known` holds the answers that exist, by key, and grows."""
+
+    questions: Questions
+    row: Row
+    known: dict[str, Record]
+    _asked: list[Request] = field(default_factory=list)
+
+    def wanted(self) -> list[Request]:
+        """The requests that `known` does not answer and that can be asked now.
+
+        First `samples` answers; then, while they disagree, one more at a time up to `max_samples`; then a
+        grade for every different reply.
+        """
+        missing = [one for one in self.samples() if one.key not in self.known]
+        return missing or [grade for grade in self.grades() if grade.key not in self.known]
+
+    def samples(self) -> list[Request]:
+        """The requests whose answers are the row's samples, as far as the known answers tell."""
+        params = self.questions.params
+        while len(self._asked) < params.samples or self._goes_on():
+            body = self._asked[0].body if self._asked else self._first_body()
+            self._asked.append(self.questions.request(self.row, len(self._asked), body))
+        return self._asked
+
+    def grades(self) -> list[Request]:
+        """The requests that grade the row's samples, all of which are known."""
+        if self.questions.rubric is None:
+            return []
+        grades = [self._grade(sample) for sample in self.samples()]
+        return list({grade.key: grade for grade in grades}.values())
+
+    def score(self, sample: Request) -> float | None:
+        """The grade of a sample; None where the reply of the grader holds no number."""
+        found = NUMBER.search(self.known[self._grade(sample).key]["response"])
+        return float(found.group()) if found else None
+
+    def _first_body(self) -> dict[str, Any]:
+        return self.questions.body(render(self.questions.prompt, {INPUT: self.row["input"]}))
+
+    def _goes_on(self) -> bool:
+        """Whether all samples so far are known, disagree, and may be followed by another."""
+        if len(self._asked) >= self.questions.params.max_samples:
+            return False
+        if not all(one.key in self.known for one in self._asked):
+            return False
+        spec = self.questions.spec
+        parsed = [parse_sample(self.known[one.key], spec).answer for one in self._asked]
+        return len({None if answer is None else spec.essence(answer) for answer in parsed}) > 1
+
+    def _grade(self, sample: Request) -> Request:
+        assert self.questions.rubric is not None
+        values = {INPUT: self.row["input"], ANSWER: self.known[sample.key]["response"]}
+        body = self.questions.body(render(self.questions.rubric, values), grading=True)
+        return self.questions.request(self.row, sample.sample, body, "grade")
 
 
 def check_placeholders(text: str, path: Path, names: tuple[str, ...]) -> str:

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stages.generate.journal import Record
-from stages.shared.files import Row
-
-# A row and the answers about it that exist; a run asks for the rest.
-Job = tuple[Row, dict[str, Record]]
 BUDGET_REACHED = "max_usd is reached"
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from stages.generate.budget import Tally
-from stages.generate.questions import Questions
-from stages.generate.run import Job
+from stages.generate.questions import Inquiry, Questions
 from stages.shared.files import Row, canonical_hash
 
 
@@ -25,15 +24,14 @@ def teacher_facts(questions: Questions) -> dict[str, Any]:
     return facts
 
 
-def with_samples(job: Job, questions: Questions, facts: dict[str, Any], tally: Tally) -> Row:
+def with_samples(inquiry: Inquiry, facts: dict[str, Any], tally: Tally) -> Row:
     """The row with `samples` and `teacher`; every answer that went into it is counted in `tally`.
 
     A sample holds `response` and `finish_reason`; `logprob`, the sum over its tokens, where the server gives
     them; `structured` where a response format was asked for; and `score` where the teacher grades itself.
     """
-    row, known = job
-    asked = questions.samples(row, known)
-    graded = {grade.key for grade in questions.grades(row, known)}
+    known, asked = inquiry.known, inquiry.samples()
+    graded = {grade.key for grade in inquiry.grades()}
     for key in [*(one.key for one in asked), *sorted(graded)]:
         tally.add(known[key])
     samples = []
@@ -48,12 +46,12 @@ def with_samples(job: Job, questions: Questions, facts: dict[str, Any], tally: T
             sample["logprob"] = round(sum(record["logprobs"]), 4)
         if "structured" in record:
             sample["structured"] = record["structured"]
-        if questions.rubric is not None:
-            sample["score"] = questions.score(row, request, known)
+        if inquiry.questions.rubric is not None:
+            sample["score"] = inquiry.score(request)
         samples.append(sample)
     keys = {"request_keys": [one.key for one in asked]}
     times = {"recorded_at": [known[one.key]["recorded_at"] for one in asked]}
-    return row | {"samples": samples, "teacher": facts | keys | times}
+    return inquiry.row | {"samples": samples, "teacher": facts | keys | times}
 
 
 def without_samples(row: Row, facts: dict[str, Any]) -> Row:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
-from typing import Any
+from contextlib import AsyncExitStack, contextmanager
 
 import httpx2
 import openai
@@ -16,9 +16,9 @@ from stages.generate.features import Features
 from stages.generate.fleet import AllOutError, Fleet, Server, backoff
 from stages.generate.journal import Journal, Record
 from stages.generate.params import GenerateParams
-from stages.generate.questions import Questions, Request
+from stages.generate.questions import Inquiry, Questions, Request
 from stages.generate.replies import NoAnswerError, Verdict, about, message_of, read_reply, verdict
-from stages.generate.run import BUDGET_REACHED, Job, Run
+from stages.generate.run import BUDGET_REACHED, Run
 from stages.generate.writer import Writer
 from stages.shared.report import progress
 
@@ -55,6 +55,24 @@ def connect(urls: tuple[str, ...], key: str | None, params: GenerateParams) -> l
     ]
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Look for reference cycles after 400,000 new objects instead of 700.
+
+    Thousands of requests in flight are hundreds of thousands of live objects, and walking them all over and
+    over took nearly half of the client's CPU time at 4,096 in flight.
+    """
+    usual = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(400_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+
+
 class Asker:
     """Workers that share an iterator of rows, the servers and one writer."""
 
@@ -75,9 +93,9 @@ class Asker:
         self._features = Features(journal, self._params.model, [server.url for server in servers])
         self.run = Run()
 
-    async def ask(self, jobs: Iterator[Job], rows: int, most_dead: int) -> Run:
+    async def ask(self, jobs: Iterator[Inquiry], rows: int, most_dead: int) -> Run:
         """Answer all jobs, `rows` of them; stop when more than `most_dead` rows are given up."""
-        with progress(rows, "asking the teacher") as bar:
+        with _rare_collections(), progress(rows, "asking the teacher") as bar:
 
             def told() -> None:
                 self.run.rows += 1
@@ -98,15 +116,15 @@ class Asker:
         self.run.spent = self._writer.spent
         return self.run
 
-    async def _work(self, jobs: Iterator[Job], most_dead: int, told: Callable[[], None]) -> None:
-        for row, known in jobs:
+    async def _work(self, jobs: Iterator[Inquiry], most_dead: int, told: Callable[[], None]) -> None:
+        for inquiry in jobs:
             try:
-                while wanted := self._questions.wanted(row, known):
+                while wanted := inquiry.wanted():
                     for request in wanted:
-                        known[request.key] = await self._answer(request)
+                        inquiry.known[request.key] = await self._answer(request)
                 told()
             except GivenUpError as error:
-                self.run.dead[row["id"]] = str(error)
+                self.run.dead[inquiry.row["id"]] = str(error)
                 if len(self.run.dead) > most_dead:
                     self._stop(f"{len(self.run.dead)} rows got no answer, the last one: {error}")
             except AllOutError as error:
@@ -213,8 +231,10 @@ class Asker:
         began = time.monotonic()
         body = self._features.body(request, server.url)
         async with asyncio.timeout(self._params.limits.timeout_seconds):
-            reply: Any = await server.client.chat.completions.with_raw_response.create(**body)
-        record = read_reply(reply.http_response.content)
+            # The same call as chat.completions.create, without the walk through typed dictionaries that takes
+            # a third of its time: the body is JSON already, and the reply is read in read_reply.
+            reply = await server.client.post("/chat/completions", body=body, cast_to=httpx2.Response)
+        record = read_reply(reply.content)
         if self._params.structured and request.kind == "answer":
             record["structured"] = "response_format" in body
         return (

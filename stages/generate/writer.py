@@ -77,7 +77,9 @@ class Writer:
                 self._refuse_waiting()
             if not outcomes and not self._waiting:
                 continue
-            granted = await asyncio.to_thread(self._write, outcomes, [one.amount for one in self._waiting])
+            # Not in a thread: it would wait for the interpreter's lock at every row that SQLite takes, which
+            # costs more than the loop's pause of one write.
+            granted = self._write(outcomes, [one.amount for one in self._waiting])
             self._holds += granted - sum(one.charge.held > 0 for one in outcomes)
             for _ in range(min(granted, len(self._waiting))):
                 _set(self._waiting.popleft().granted, True)

@@ -105,7 +105,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     count = 0
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as lines:
         for row in rows:
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+            lines.write(compact_json(row) + "\n")
             count += 1
     return count
 
@@ -157,9 +157,19 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+# Encoders are made once: making one takes as long as encoding a row.
+_COMPACT = json.JSONEncoder(ensure_ascii=False)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def compact_json(value: object) -> str:
+    """A JSON value on one line, as rows are written."""
+    return _COMPACT.encode(value)
+
+
 def canonical_json(value: object) -> str:
     """A JSON value in canonical form: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def canonical_hash(value: object) -> str:

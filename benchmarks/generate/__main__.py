@@ -1,0 +1,174 @@
+"""`python -m benchmarks.generate [--peer PYTHON]`: measure, print tables, write results.json beside this.
+
+PYTHON is an interpreter that has bespokelabs-curator; without it the peer is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.generate.project import TASK, fill_journal, make_project
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TURNS = 3
+REQUESTS = 20_000
+# The plain loop and the peer are slow; they get fewer requests, ten for each connection at 1,024 in flight.
+FEWER = 10_000
+REPLAYED = 100_000
+SMALL, LARGE = 10_000, 300_000
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The instant server in a process of its own."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.generate.server"], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    try:
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def measure(command: list[str], cwd: Path = ROOT) -> dict[str, float]:
+    """Run a measurement and read what it prints last."""
+    ended = subprocess.run(
+        command,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    found: dict[str, float] = json.loads(ended.stdout.strip().splitlines()[-1])
+    return found
+
+
+def client(what: str, url: str, count: int, in_flight: int) -> dict[str, float]:
+    """Requests a second, CPU milliseconds a request and memory of one run of client.py."""
+    return _rates(
+        measure([sys.executable, "-m", "benchmarks.generate.client", what, url, str(count), str(in_flight)]),
+        count,
+    )
+
+
+def peer(python: str, url: str, count: int, in_flight: int) -> dict[str, float]:
+    """The same of bespokelabs-curator."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [python, str(HERE / "peer.py"), url, str(count), str(in_flight)]
+        return _rates(measure(command, Path(folder)), count)
+
+
+def _rates(found: dict[str, float], count: int) -> dict[str, float]:
+    return {
+        "rows_per_second": count / found["seconds"],
+        "cpu_ms_per_request": 1000 * found["cpu_seconds"] / count,
+        "memory_mb": found["memory_mb"],
+    }
+
+
+def in_turns(python: str | None, url: str) -> dict[str, dict[str, float]]:
+    """Every measurement `TURNS` times, in turns; medians."""
+    plan = {f"stage {n}": ("journal", REQUESTS, n) for n in (64, 512, 1024, 4096)}
+    plan |= {
+        "stage 1024, journal off": ("no-journal", REQUESTS, 1024),
+        "stage 1024, capped": ("budget", REQUESTS, 1024),
+    }
+    plan |= {f"plain loop {n}": ("plain", FEWER, n) for n in (64, 512, 1024)}
+    runs: dict[str, list[dict[str, float]]] = {}
+    for _ in range(TURNS):
+        for name, (what, count, in_flight) in plan.items():
+            runs.setdefault(name, []).append(client(what, url, count, in_flight))
+        if python is not None:
+            runs.setdefault("curator 1024", []).append(peer(python, url, FEWER, 1024))
+    return {
+        name: {key: statistics.median(run[key] for run in found) for key in found[0]}
+        for name, found in runs.items()
+    }
+
+
+def stage(count: int, url: str, known: bool) -> dict[str, float]:
+    """The whole stage over `count` rows, all answers known or none: seconds and largest memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        make_project(root, url, count, in_flight=512)
+        if known:
+            fill_journal(root, url, count, in_flight=512)
+        script = (
+            "import json, resource, sys, time\nfrom stages.generate.__main__ import main\n"
+            f"started = time.perf_counter()\nmain({TASK!r})\n"
+            "memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+            "print(json.dumps({'seconds': time.perf_counter() - started, 'memory_mb': memory}))\n"
+        )
+        return measure([sys.executable, "-c", script], root)
+
+
+def main() -> None:
+    """Measure everything and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has bespokelabs-curator")
+    python = parser.parse_args().peer
+    with serving() as url:
+        found = in_turns(python, url)
+        replay = stage(REPLAYED, url, known=True)
+        small, large = stage(SMALL, url, known=False), stage(LARGE, url, known=False)
+    ratio = {
+        "rows_per_second_vs_plain_1024": _ratio(found, "rows_per_second", "stage 1024", "plain loop 1024"),
+        "cpu_per_request_4096_vs_64": _ratio(found, "cpu_ms_per_request", "stage 4096", "stage 64"),
+        "journal_on_vs_off": _ratio(found, "rows_per_second", "stage 1024", "stage 1024, journal off"),
+        "capped_vs_not": _ratio(found, "rows_per_second", "stage 1024, capped", "stage 1024"),
+        "replay_100k_seconds": replay["seconds"],
+        "replay_100k_memory_mb": replay["memory_mb"],
+        "memory_mb_10k_rows": small["memory_mb"],
+        "memory_mb_300k_rows": large["memory_mb"],
+        "seconds_300k_rows": large["seconds"],
+    }
+    if python is not None:
+        ratio["rows_per_second_vs_curator_1024"] = _ratio(
+            found, "rows_per_second", "stage 1024", "curator 1024"
+        )
+    show(found, ratio)
+    results: dict[str, Any] = {**{k: round(v, 3) for k, v in ratio.items()}, "cores": os.cpu_count()}
+    results["measured"] = {name: {k: round(v, 3) for k, v in one.items()} for name, one in found.items()}
+    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+def _ratio(found: dict[str, dict[str, float]], key: str, one: str, other: str) -> float:
+    return found[one][key] / found[other][key]
+
+
+def show(found: dict[str, dict[str, float]], ratio: dict[str, float]) -> None:
+    """Two tables."""
+    table = Table(
+        "what, requests in flight", "rows/s", "client CPU ms a request", "memory MB", box=SIMPLE_HEAD
+    )
+    for name, one in found.items():
+        table.add_row(name, *(f"{one[key]:.{digits}f}" for key, digits in zip(one, (0, 3, 0), strict=True)))
+    ratios = Table("figure", "value", box=SIMPLE_HEAD)
+    for name, value in ratio.items():
+        ratios.add_row(name, f"{value:.3f}")
+    console = Console()
+    console.print(table)
+    console.print(ratios)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""One measurement in a process of its own: `client.py WHAT URL REQUESTS IN_FLIGHT`, run as a module.
+
+Prints a JSON object: seconds, CPU seconds of this process and its largest memory in MB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+
+from stages.generate.budget import Charge, Ledger
+from stages.generate.journal import Journal, Record
+from stages.generate.params import GenerateParams
+from stages.generate.questions import Questions
+from stages.generate.teacher import Asker, connect
+from stages.generate.writer import Writer
+from stages.shared.answers import AnswerSpec, Normalisation
+
+# About as long as the shipped prompts.
+PROMPT = (
+    "Name the language of the text. " + "A rule with an example, one of many. " * 150 + "\n\nText:\n{input}\n"
+)
+
+
+def params(url: str, in_flight: int, cap: float | None = None) -> GenerateParams:
+    """Settings of a run."""
+    limits = {
+        "concurrency": in_flight,
+        "requests_per_minute": None,
+        "tokens_per_minute": None,
+        "timeout_seconds": 120,
+        "max_retries": 3,
+        "first_wait_seconds": 0.5,
+        "max_wait_seconds": 60,
+    }
+    block = {
+        "model": "instant",
+        "endpoint": "benchmark",
+        "base_url": url,
+        "api_key_env": "NO_KEY",
+        "mode": "online",
+        "samples": 1,
+        "max_samples": 1,
+        "sampling": {"temperature": 0.7, "max_tokens": 8},
+        "structured": False,
+        "logprobs": False,
+        "grade": False,
+        "price": {"prompt": 0.1, "completion": 0.4},
+        "max_usd": cap,
+        "max_failure_fraction": 0.0,
+        "limits": limits,
+        "batch": {"requests": 1000, "poll_seconds": 1},
+        "local": None,
+    }
+    return GenerateParams.check(block, "benchmark")
+
+
+def questions(url: str, in_flight: int, cap: float | None = None) -> Questions:
+    """A text task."""
+    spec = AnswerSpec({"type": "string"}, Normalisation(format="text"))
+    return Questions(PROMPT, None, spec, params(url, in_flight, cap))
+
+
+def rows(count: int) -> Iterator[dict[str, Any]]:
+    """Rows that differ."""
+    return (
+        {"id": f"row-{i}", "input": f"Text number {i}, of some length, in some language."}
+        for i in range(count)
+    )
+
+
+class NoWriter(Writer):
+    """Journal off: nothing is written."""
+
+    async def settle(self, charge: Charge, answer: tuple[str, Record] | None = None) -> None:
+        """Forget it."""
+
+
+async def stage(url: str, count: int, in_flight: int, journal_on: bool, cap: float | None = None) -> None:
+    """The stage's asking."""
+    asked = questions(url, in_flight, cap)
+    with (
+        tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
+        Journal(Path(folder) / "journal.sqlite") as journal,
+    ):
+        ledger = Ledger(asked.version, "benchmark", cap)
+        asker = Asker(asked, "benchmark", connect((url,), None, asked.params), journal, ledger, None)
+        if not journal_on:
+            asker._writer = NoWriter(journal, ledger)
+        run = await asker.ask(map(asked.about, rows(count)), count, 0)
+        assert (run.answered, run.failed, run.stopped) == (count, 0, ""), run
+
+
+async def plain(url: str, count: int, in_flight: int) -> None:
+    """The loop that a user would write: the client as it comes, a semaphore, one gather."""
+    places = asyncio.Semaphore(in_flight)
+    async with openai.AsyncOpenAI(base_url=url, api_key="none", timeout=120) as client:
+
+        async def ask(text: str) -> str | None:
+            async with places:
+                completion = await client.chat.completions.create(
+                    model="instant",
+                    messages=[{"role": "user", "content": PROMPT.replace("{input}", text)}],
+                    temperature=0.7,
+                    max_tokens=8,
+                )
+                return completion.choices[0].message.content
+
+        answers = await asyncio.gather(*(ask(row["input"]) for row in rows(count)))
+    assert all(answers)
+
+
+def main() -> None:
+    """Measure and print."""
+    what, url, count, in_flight = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    started = time.perf_counter()
+    match what:
+        case "plain":
+            asyncio.run(plain(url, count, in_flight))
+        case "journal":
+            asyncio.run(stage(url, count, in_flight, journal_on=True))
+        case "no-journal":
+            asyncio.run(stage(url, count, in_flight, journal_on=False))
+        case "budget":
+            asyncio.run(stage(url, count, in_flight, journal_on=True, cap=1e6))
+        case _:
+            raise SystemExit(f"unknown measurement {what}")
+    seconds = time.perf_counter() - started
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "memory_mb": after.ru_maxrss / 1024}))
+
+
+if __name__ == "__main__":
+    main()
