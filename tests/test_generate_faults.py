@@ -231,6 +231,12 @@ def test_a_refusal_in_its_own_field_is_the_reply() -> None:
     assert read_reply(json.dumps({"choices": [{"message": message}]}).encode())["response"] == "I cannot"
 
 
+def test_half_a_surrogate_pair_is_no_end_of_the_run(ingested: Path, teacher: TeacherServer) -> None:
+    teacher.reply = lambda body: "red \ud83d"
+    generate.main("colour")
+    assert outcome(ingested)[0]["samples"][0]["response"] == "red ?"
+
+
 def test_a_server_that_starts_late_is_waited_for(ingested: Path) -> None:
     with TeacherServer() as spare:
         port = spare.port

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import settings as profile
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -147,6 +147,18 @@ def test_what_was_in_flight_when_a_run_was_killed_counts_as_spent(
     assert paid > 36 * ANSWER_USD * USD
 
 
+def test_what_was_never_sent_costs_nothing(ingested: Path) -> None:
+    with TeacherServer() as gone:
+        address = gone.url
+    settings: dict[str, Any] = {"price": PRICE, "sampling": SAMPLING, "max_usd": 0.0004, "max_retries": 1}
+    configure(ingested, base_url=address, **settings)
+    with pytest.raises(UserError, match="cannot connect"):
+        generate.main("colour")
+    paid, calls, failed = spent(ingested)
+    assert paid == 0
+    assert calls == failed > 0
+
+
 def test_more_samples_only_where_they_disagree(ingested: Path, teacher: TeacherServer) -> None:
     soft = {
         row(1)["input"]: iter(["red", "blue", "red", "red"]),
@@ -234,5 +246,5 @@ class Spending(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Spending.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Spending.TestCase.settings = profile(max_examples=60, stateful_step_count=40, deadline=None)
 TestSpending = Spending.TestCase

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from stages.shared.errors import UserError
 from stages.shared.similarity import Pair
-from stages.split.assign import SPLITS, assign, check_quotas
+from stages.split.assign import SPLITS, assign, check_quotas, random_split
 from stages.split.certificate import Part, leak_certificate, leaks
-from stages.split.components import components
+from stages.split.components import check_giant, components
 from stages.split.params import SplitParams
 from stages.split.quarantine import quarantine
 from tests.project import params, row
@@ -40,6 +40,41 @@ def test_components_follow_accounts_threads_repeats_groups_and_nearness() -> Non
         deduped(9),
     ]
     assert components(rows, [Pair(7, 8, 0.9, 0.5)]) == [[0, 1, 2], [3, 4], [5, 6], [7, 8], [9]]
+
+
+def test_a_giant_component_is_an_error_that_names_its_link() -> None:
+    rows = [deduped(i, account="shop", thread=f"t{i // 2}") for i in range(10)]
+    members = components(rows, [])
+    check_giant(members, rows, [], 1.0, "colour")
+    with pytest.raises(UserError) as told:
+        check_giant(members, rows, [], 0.4, "colour")
+    assert "one component holds 10 of 10 rows, more than 40%" in str(told.value)
+    assert "without links by account the largest would hold 2" in str(told.value)
+    assert "set it to null in the traffic" in str(told.value)
+
+    chain = [Pair(i, i + 1, 0.9, 0.5) for i in range(9)]
+    rows = [deduped(i) for i in range(10)]
+    with pytest.raises(UserError, match=r"without links by near the largest would hold 1; raise split.link"):
+        check_giant(components(rows, chain), rows, chain, 0.4, "colour")
+
+
+def test_a_random_split_of_the_same_rows_leaks_and_the_certificate_shows_it() -> None:
+    rows = [deduped(i, account=f"a{i // 3}", component=f"row-{i // 3 * 3:03}") for i in range(60)]
+    parts = {"train": rows[:42], "validation": rows[42:48], "test": rows[48:]}
+    drawn = random_split(parts, seed=1)
+    assert {name: len(part) for name, part in drawn.items()} == {
+        name: len(part) for name, part in parts.items()
+    }
+    assert sorted(one["id"] for part in drawn.values() for one in part) == [one["id"] for one in rows]
+    assert random_split(parts, seed=1) == drawn
+
+    def shared(split: dict[str, list[dict[str, Any]]]) -> int:
+        vectors = np.eye(2, dtype=np.float32)[[0]]
+        measured = [Part(name, part, np.repeat(vectors, len(part), axis=0)) for name, part in split.items()]
+        return sum(found["shared_keys"] for found in leak_certificate(measured).values())
+
+    assert shared(parts) == 0
+    assert shared(drawn) > 10
 
 
 origins_of_rows = st.lists(

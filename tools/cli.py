@@ -103,6 +103,28 @@ def preview(
     show(task, path, rows)
 
 
+@app.command()
+def dedupe(
+    task: Task,
+    meaning: Annotated[float | None, typer.Option(help="Another threshold for the cosine.")] = None,
+    text: Annotated[float | None, typer.Option(help="Another threshold for the text.")] = None,
+) -> None:
+    """Show which near-duplicates other thresholds would join or spare."""
+    go_to_root()
+    from tools.dedupe import show_thresholds
+
+    show_thresholds(task, meaning, text)
+
+
+@app.command()
+def coverage(task: Task) -> None:
+    """Show where traffic and kept rows are, by label, slice, source and meaning, and draw a map."""
+    go_to_root()
+    from tools.coverage import show_coverage
+
+    show_coverage(task)
+
+
 journal = typer.Typer(help="The teacher's answers that were paid for.", no_args_is_help=True)
 app.add_typer(journal, name="journal")
 

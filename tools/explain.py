@@ -36,6 +36,12 @@ def story(task: str, row_id: str) -> list[str]:
         f"slices {', '.join(row['slices']) or 'none'}; repeats {len(row['repeats'])}; "
         f"input hash {input_hash(row['input'])}",
     ]
+    dead = _find(task, "generate", "dead", row_id)
+    if dead is not None:
+        return [
+            *lines,
+            f"the teacher gave no answer: {dead['reason']}; `dvc repro -f generate@{task}` asks again",
+        ]
     judged = _find(task, "validate", "rows", row_id)
     if judged is None:
         return [*lines, "not yet validated; run `dvc repro`"]

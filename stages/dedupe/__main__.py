@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from stages.dedupe.groups import label_conflicts, represent
+from stages.dedupe.histogram import COLUMNS, MARGIN, histogram
 from stages.dedupe.params import DedupeParams
 from stages.shared.edge import run_stage
 from stages.shared.embeddings import embed
 from stages.shared.errors import UserError
-from stages.shared.files import read_rows, write_json, write_rows
-from stages.shared.paths import metrics_file, out
+from stages.shared.files import read_rows, write_csv, write_json, write_rows
+from stages.shared.paths import metrics_file, out, plot_file
 from stages.shared.report import row_metrics, say
-from stages.shared.similarity import near_pairs
+from stages.shared.similarity import at_least, confirmed, meaning_pairs
 
 
 def main(task: str) -> None:
-    """Write `data/dedupe/<task>/{rows,removed}.jsonl` and `metrics/<task>/dedupe.json`."""
+    """Write `data/dedupe/<task>/{rows,removed,conflicts}.jsonl`, `metrics/<task>/dedupe.json` and the
+    histogram `metrics/<task>/similarities.csv`."""
     params = DedupeParams.load(task)
     rows = [row for row in read_rows(out("validate", task), "validate") if row["status"] == "kept"]
     if not rows:
@@ -23,12 +25,15 @@ def main(task: str) -> None:
         )
     texts = [row["input"] for row in rows]
 
-    pairs = near_pairs(embed(texts, params.encoder), texts, params.meaning, params.text)
+    around = meaning_pairs(embed(texts, params.encoder), None, max(0.0, params.meaning - MARGIN))
+    pairs = confirmed(at_least(around, params.meaning), texts, texts, params.text)
     kept, removed = represent(rows, pairs)
     conflicts = label_conflicts(removed, kept)
 
     write_rows(out("dedupe", task), kept)
     write_rows(out("dedupe", task, "removed"), removed)
+    write_rows(out("dedupe", task, "conflicts"), conflicts)
+    write_csv(plot_file(task, "similarities"), COLUMNS, histogram(confirmed(around, texts, texts, 0.0)))
     metrics = row_metrics(
         len(rows),
         len(kept),

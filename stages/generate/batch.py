@@ -181,13 +181,15 @@ class BatchAsker:
         async for key, status, body in self._results(state):
             if key not in keys:
                 continue
+            row_id, sample, kind = keys[key]
+            request = Request(row_id, sample, key, sent[key], kind)
             try:
                 if status != 200:
                     raise _RefusedError(status, body)
                 record = read_reply(json.dumps(body).encode())
             except NoAnswerError as error:
                 reasons[key] = str(error)
-                charges.append(Charge(0, 0, failed=True))
+                charges.append(Charge(0, worst_case(request, self._params), failed=True))
             except _RefusedError as error:
                 said = scrub(message_of(error.body), self._key)
                 if self._features.learn(status, said, sent[key], self._url):
@@ -199,12 +201,11 @@ class BatchAsker:
                 charges.append(Charge(0, 0, failed=True))
             else:
                 reasons.pop(key)
-                row_id, sample, kind = keys[key]
-                request = Request(row_id, sample, key, sent[key], kind)
                 if self._params.structured and kind == "answer":
                     record["structured"] = "response_format" in sent[key]
                 records[key] = record | about(request, self._task, self._questions)
-                charges.append(Charge(0, cost_of(record, self._params) or 0))
+                cost = cost_of(record, self._params)
+                charges.append(Charge(0, worst_case(request, self._params) if cost is None else cost))
         with self._journal.transaction() as database:
             insert(database, records)
             self._ledger.settle(database, charges)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+import aiohttp
 import openai
 
 from stages.generate.fleet import retry_after
@@ -51,6 +52,8 @@ def read_reply(content: bytes) -> Record:
         }
         if not isinstance(record["response"], str):
             raise NoAnswerError("a reply whose content is no text")
+        # JSON may hold half a surrogate pair, which no file in UTF-8 can.
+        record["response"] = record["response"].encode("utf-8", "replace").decode()
         usage = reply.get("usage") or {}
         for name in ("prompt_tokens", "completion_tokens"):
             if isinstance(usage.get(name), int):
@@ -69,6 +72,8 @@ def read_reply(content: bytes) -> Record:
 
 def verdict(error: Exception, secret: str) -> Verdict:
     """Judge a failed try. `secret` is taken out of what the server said."""
+    if _never_sent(error):
+        return Verdict("fail", "cannot connect")
     if isinstance(error, TimeoutError | asyncio.TimeoutError | openai.APITimeoutError):
         return Verdict("fail", "no reply in time", perhaps_billed=True)
     if isinstance(error, NoAnswerError):
@@ -77,6 +82,13 @@ def verdict(error: Exception, secret: str) -> Verdict:
         return Verdict("fail", "connection lost", perhaps_billed=True)
     said = scrub(message_of(error.body), secret)
     return judge_status(error.status_code, said, error.code, retry_after(error.response, datetime.now(UTC)))
+
+
+def _never_sent(error: BaseException | None) -> bool:
+    """Whether no connection was made, which the client reports as a timeout like any other."""
+    while error is not None and not isinstance(error, aiohttp.ClientConnectorError):
+        error = error.__cause__
+    return error is not None
 
 
 def judge_status(status: int, said: str, code: str | None = None, pause: float | None = None) -> Verdict:

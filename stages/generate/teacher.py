@@ -175,22 +175,22 @@ class Asker:
 
     async def _try(self, request: Request, server: Server, first: bool) -> Record | Verdict:
         """One call: a record that is on disk, or what went wrong."""
+        loop = asyncio.get_running_loop()
+        turn = server.turn(most_tokens(request) // 4, loop.time())
+        await self._rested(server, turn)
         held = worst_case(request, self._params)
         if not await self._writer.hold(held):
             if not self._stopping.is_set():
                 self._stop(BUDGET_REACHED)
             raise StoppedError
         hold = held if self._ledger.cap is not None else 0
-        loop = asyncio.get_running_loop()
-        started = loop.time()
         try:
-            await self._turn(request, server)
-            started = loop.time()
-            if self._stopping.is_set():
-                raise StoppedError
+            # Once more: a rest may have begun while the money was put aside.
+            await self._rested(server, turn)
         except StoppedError:
             await self._writer.settle(Charge(hold, 0))
             raise
+        started = loop.time()
         try:
             record = await self._call(request, server)
         except (openai.APIError, TimeoutError, NoAnswerError) as error:
@@ -220,12 +220,13 @@ class Asker:
         elif found.kind == "fail":
             server.failed(started, now, first, found.reason)
 
-    async def _turn(self, request: Request, server: Server) -> None:
-        """Wait for the rate limits, and for a rest that began meanwhile."""
-        loop = asyncio.get_running_loop()
-        turn = server.turn(most_tokens(request) // 4, loop.time())
-        while (wait := max(turn, server.paused_until) - loop.time()) > 0:
+    async def _rested(self, server: Server, turn: float) -> None:
+        """Wait for the turn under the rate limits, and while the server rests."""
+        clock = asyncio.get_running_loop().time
+        while (wait := max(turn, server.paused_until) - clock()) > 0:
             await self._pause(wait)
+        if self._stopping.is_set():
+            raise StoppedError
 
     async def _call(self, request: Request, server: Server) -> Record:
         began = time.monotonic()

@@ -1,18 +1,32 @@
-"""Pairs of similar rows: by meaning (cosine of unit vectors) and by text (shared character n-grams)."""
+"""Pairs of similar rows: by meaning (cosine of unit vectors), confirmed by text (shared character n-grams).
+
+Every pair is compared, block by block of matrix products; nothing is approximate and no list of neighbours
+is cut. Single precision only proposes: what comes near the threshold is decided by a sum in double precision
+that is the same whatever block, thread or order of rows it was proposed by.
+"""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+
+from stages.shared.ngrams import text_similarity
 
 Vectors = NDArray[np.float32]
+Positions = NDArray[np.int64]
+# Left positions, right positions and cosines of pairs.
+Near = tuple[Positions, Positions, NDArray[np.float64]]
+
+# Rows of a block: 16 MiB of products, which stay in the cache while they are looked through.
 BLOCK = 2048
+# A product of two unit vectors in single precision is off by at most about dimension * 2**-24 (Higham,
+# Accuracy and Stability of Numerical Algorithms, section 3.1): less than this up to 1,600 dimensions.
+SLACK = 1e-4
+# Proposals that are decided together.
+DECIDED_AT_ONCE = 8_192
 
 
 @dataclass(frozen=True)
@@ -25,100 +39,93 @@ class Pair:
     text: float
 
 
-def _blocks(left: Vectors, right: Vectors, same: bool) -> Iterator[tuple[int, int, Vectors]]:
-    """Similarity matrices block by block; for a set against itself only the upper triangle."""
-    for i in range(0, len(left), BLOCK):
-        for j in range(i if same else 0, len(right), BLOCK):
-            yield i, j, left[i : i + BLOCK] @ right[j : j + BLOCK].T
-
-
 def near_pairs(vectors: Vectors, texts: list[str], meaning: float, text: float) -> list[Pair]:
     """All pairs `left < right` of one set whose similarities reach both thresholds, in order."""
-    return _pairs(vectors, vectors, texts, texts, meaning, text, same=True)
+    return confirmed(meaning_pairs(vectors, None, meaning), texts, texts, text)
 
 
 def near_pairs_between(
     left: Vectors, right: Vectors, left_texts: list[str], right_texts: list[str], meaning: float, text: float
 ) -> list[Pair]:
     """All pairs between two sets whose similarities reach both thresholds, in order."""
-    return _pairs(left, right, left_texts, right_texts, meaning, text, same=False)
+    return confirmed(meaning_pairs(left, right, meaning), left_texts, right_texts, text)
 
 
-def _pairs(
-    left: Vectors,
-    right: Vectors,
-    left_texts: list[str],
-    right_texts: list[str],
-    meaning: float,
-    text: float,
-    same: bool,
-) -> list[Pair]:
-    found: list[Pair] = []
-    for i, j, block in _blocks(left, right, same):
-        rows, columns = np.nonzero(block >= meaning)
-        for a, b in zip(rows + i, columns + j, strict=True):
-            if same and a >= b:
+def confirmed(near: Near, left: list[str], right: list[str], text: float) -> list[Pair]:
+    """The pairs whose texts are at least so similar too, in the order given."""
+    found = []
+    for a, b, cosine in zip(*(part.tolist() for part in near), strict=True):
+        shared = text_similarity(left[a], right[b])
+        if shared >= text:
+            found.append(Pair(a, b, round(cosine, 4), round(shared, 4)))
+    return found
+
+
+def meaning_pairs(left: Vectors, right: Vectors | None, threshold: float) -> Near:
+    """Positions and cosine of all pairs with at least `threshold`, ordered by left, then right.
+
+    `left` and `right` have shapes (n, dimension) and (m, dimension), rows of length 1. Without `right` the
+    pairs are those of one set, each once, `left < right`. Memory is one block of products and the pairs.
+    """
+    pairs = [
+        _decided(left, left if right is None else right, rows, columns, threshold)
+        for rows, columns in _proposed(left, right, threshold - SLACK)
+    ]
+    if not pairs:
+        nothing = np.empty(0, dtype=np.int64)
+        return nothing, nothing, np.empty(0)
+    rows, columns, cosines = (np.concatenate([pair[k] for pair in pairs]) for k in range(3))
+    order = np.lexsort((columns, rows))
+    return rows[order], columns[order], cosines[order]
+
+
+def at_least(near: Near, meaning: float) -> Near:
+    """Those of the pairs whose cosine reaches a higher threshold."""
+    rows, columns, cosines = near
+    reached = cosines >= meaning
+    return rows[reached], columns[reached], cosines[reached]
+
+
+def _proposed(
+    left: Vectors, right: Vectors | None, threshold: float
+) -> Iterator[tuple[Positions, Positions]]:
+    """Pairs whose product in single precision reaches `threshold`, block by block; on the GPU where there is
+    one."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    a = torch.from_numpy(left).to(device)
+    b = a if right is None else torch.from_numpy(right).to(device)
+    for i in range(0, len(a), BLOCK):
+        for j in range(i if right is None else 0, len(b), BLOCK):
+            products = a[i : i + BLOCK] @ b[j : j + BLOCK].T
+            # Most rows of most blocks hold nothing: their largest value tells, and is cheap.
+            rows = torch.nonzero(products.amax(dim=1) >= threshold).flatten()
+            if len(rows) == 0:
                 continue
-            shared = text_similarity(left_texts[a], right_texts[b])
-            if shared >= text:
-                found.append(Pair(int(a), int(b), round(float(block[a - i, b - j]), 4), round(shared, 4)))
-    return sorted(found, key=lambda pair: (pair.left, pair.right))
+            at, columns = torch.nonzero(products[rows] >= threshold, as_tuple=True)
+            left_at, right_at = (rows[at] + i).cpu().numpy(), (columns + j).cpu().numpy()
+            keep = left_at < right_at if right is None else slice(None)
+            yield left_at[keep], right_at[keep]
+
+
+def _decided(left: Vectors, right: Vectors, rows: Positions, columns: Positions, threshold: float) -> Near:
+    """Of the proposed pairs those that reach the threshold in double precision, with their cosine."""
+    cosines = np.empty(len(rows))
+    for start in range(0, len(rows), DECIDED_AT_ONCE):
+        part = slice(start, start + DECIDED_AT_ONCE)
+        products = left[rows[part]].astype(np.float64) * right[columns[part]]
+        cosines[part] = products.sum(axis=1)
+    return at_least((rows, columns, cosines), threshold)
 
 
 def nearest_between(left: Vectors, right: Vectors) -> tuple[int, int, float]:
     """Positions and cosine of the most similar pair between two non-empty sets; the first of equals."""
     best = (0, 0, -2.0)
-    for i, j, block in _blocks(left, right, same=False):
-        a, b = divmod(int(block.argmax()), block.shape[1])
-        if block[a, b] > best[2]:
-            best = (a + i, b + j, float(block[a, b]))
+    for i in range(0, len(left), BLOCK):
+        for j in range(0, len(right), BLOCK):
+            block = left[i : i + BLOCK] @ right[j : j + BLOCK].T
+            a, b = divmod(int(block.argmax()), block.shape[1])
+            if block[a, b] > best[2]:
+                best = (a + i, b + j, float(block[a, b]))
     return best[0], best[1], round(best[2], 4)
-
-
-def nearest_text_between(left: list[str], right: list[str]) -> tuple[int, int, float]:
-    """Positions and text similarity of the most similar pair between two non-empty lists; the first of
-    equals."""
-    grams = {gram: i for i, gram in enumerate(sorted(frozenset().union(*map(_ngrams, [*left, *right]))))}
-    a, b = _incidence(left, grams), _incidence(right, grams)
-    sizes_a, sizes_b = a.sum(axis=1), b.sum(axis=1)
-    best = (0, 0, -1.0)
-    for start in range(0, len(left), BLOCK):
-        shared = (a[start : start + BLOCK] @ b.T).toarray()
-        similarity = shared / np.maximum(sizes_a[start : start + BLOCK, None] + sizes_b[None, :] - shared, 1)
-        i, j = divmod(int(similarity.argmax()), similarity.shape[1])
-        if similarity[i, j] > best[2]:
-            best = (start + i, j, float(similarity[i, j]))
-    return best[0], best[1], round(best[2], 4)
-
-
-def _incidence(texts: list[str], grams: dict[str, int]) -> csr_array:
-    """Sparse matrix of shape (texts, n-grams): 1 where a text holds an n-gram."""
-    columns = [sorted(grams[gram] for gram in _ngrams(text)) for text in texts]
-    starts = np.cumsum([0, *map(len, columns)])
-    flat = np.array([column for row in columns for column in row], dtype=np.int64)
-    return csr_array((np.ones(len(flat), dtype=np.int32), flat, starts), shape=(len(texts), len(grams)))
-
-
-def text_similarity(left: str, right: str) -> float:
-    """Share of character n-grams that two texts have in common, from 0 to 1.
-
-    The Jaccard index over sets of 2-grams and 3-grams of the folded text: 1 for texts that differ in case,
-    accents' encoding, punctuation or spacing only. It needs no word boundaries, so it holds for Thai and
-    Chinese as well.
-    """
-    a, b = _ngrams(left), _ngrams(right)
-    if not a and not b:
-        return 1.0 if left == right else 0.0
-    return len(a & b) / len(a | b)
-
-
-@lru_cache(maxsize=200_000)
-def _ngrams(text: str) -> frozenset[str]:
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = "".join(c if unicodedata.category(c)[0] in "LNMS" else " " for c in folded)
-    spaced = f" {' '.join(kept.split())} "
-    return (
-        frozenset(spaced[i : i + n] for n in (2, 3) for i in range(len(spaced) - n + 1))
-        if spaced.strip()
-        else frozenset()
-    )

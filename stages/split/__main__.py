@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from stages.shared.answers import AnswerSpec
 from stages.shared.edge import run_stage
@@ -12,9 +13,9 @@ from stages.shared.files import Row, file_hash, read_rows, write_json, write_row
 from stages.shared.paths import metrics_file, out
 from stages.shared.report import counted, row_metrics, say
 from stages.shared.similarity import near_pairs, near_pairs_between
-from stages.split.assign import SPLITS, assign, check_quotas
+from stages.split.assign import SPLITS, assign, check_quotas, random_split
 from stages.split.certificate import Part, leak_certificate, leaks
-from stages.split.components import components
+from stages.split.components import check_giant, components
 from stages.split.params import SplitParams
 from stages.split.quarantine import quarantine
 
@@ -39,18 +40,23 @@ def main(task: str) -> None:
             f"params.yaml: {task}.split.quarantine: every row is near a golden case; raise the thresholds"
         )
     vectors, rows = vectors[stay], [rows[i] for i in stay]
-    members = components(
-        rows, near_pairs(vectors, [row["input"] for row in rows], params.link.meaning, params.link.text)
-    )
+    near = near_pairs(vectors, [row["input"] for row in rows], params.link.meaning, params.link.text)
+    members = components(rows, near)
+    check_giant(members, rows, near, params.largest_component, task)
     parts = assign(rows, members, params)
     check_quotas(parts, params, task)
 
     position = {row["id"]: i for i, row in enumerate(rows)}
-    measured = [
-        Part(name, part, vectors[[position[row["id"]] for row in part]]) for name, part in parts.items()
-    ]
-    certificate = leak_certificate([*measured, Part("golden", golden, golden_vectors)])
+
+    def certificate_of(split: dict[str, list[Row]]) -> dict[str, Any]:
+        measured = [
+            Part(name, part, vectors[[position[r["id"]] for r in part]]) for name, part in split.items()
+        ]
+        return leak_certificate([*measured, Part("golden", golden, golden_vectors)])
+
+    certificate = certificate_of(parts)
     assert not leaks(certificate), leaks(certificate)
+    by_chance = certificate_of(random_split(parts, params.seed))
 
     for name in SPLITS:
         write_rows(out("split", task, name), [as_chat(row, spec) for row in parts[name]])
@@ -69,6 +75,7 @@ def main(task: str) -> None:
     write_json(metrics_file(task, "split"), metrics)
     hashes = {name: file_hash(out("split", task, name)) for name in SPLITS}
     write_json(metrics_file(task, "leaks"), {"files_sha256": hashes, "pairs": certificate})
+    write_json(metrics_file(task, "leaks_random"), {"pairs": by_chance})
     nearest = {pair: found["nearest_text"]["similarity"] for pair, found in certificate.items()}
     say(
         "split",
@@ -76,7 +83,7 @@ def main(task: str) -> None:
         [
             f"{counted(counts)}; {len(quarantined)} rows near a golden case quarantined",
             f"{len(members)} components, the largest of {metrics['largest_component']} rows; "
-            "no key in two splits",
+            f"no key in two splits (a random split: {sum(f['shared_keys'] for f in by_chance.values())})",
             f"nearest texts: {', '.join(f'{pair} {value:.2f}' for pair, value in nearest.items())}",
         ],
     )

@@ -10,7 +10,9 @@ components before it: rows that come later move no row that was there, unless th
 from __future__ import annotations
 
 import hashlib
+import random
 from collections import Counter
+from itertools import islice
 
 from stages.shared.errors import UserError
 from stages.shared.files import Row
@@ -61,6 +63,15 @@ def _next_split(credits: dict[str, float], test: float, validation: float) -> st
     split = max(SPLITS, key=lambda name: credits[name])
     credits[split] -= 1
     return split
+
+
+def random_split(parts: dict[str, list[Row]], seed: int) -> dict[str, list[Row]]:
+    """The same rows in splits of the same sizes, drawn without regard to where rows come from: it shows what
+    a split by chance would leak."""
+    rows = [row for part in parts.values() for row in part]
+    random.Random(seed).shuffle(rows)
+    drawn = iter(rows)
+    return {name: list(islice(drawn, len(part))) for name, part in parts.items()}
 
 
 def check_quotas(parts: dict[str, list[Row]], params: SplitParams, task: str) -> None:

@@ -7,7 +7,8 @@ from itertools import combinations
 from typing import Any
 
 from stages.shared.files import Row
-from stages.shared.similarity import Vectors, nearest_between, nearest_text_between
+from stages.shared.ngrams import nearest_text_between
+from stages.shared.similarity import Vectors, nearest_between
 from stages.split.components import origin_keys
 
 

@@ -45,6 +45,9 @@ class SplitParams(StageParams):
     test: float = Field(gt=0, lt=1, description="share of the components")
     validation: float = Field(gt=0, lt=1, description="share of the components")
     link: Thresholds = Field(description="rows nearer than this stay together; looser than in dedupe")
+    largest_component: float = Field(
+        gt=0, le=1, description="share of the rows that may hang together, else the stage fails"
+    )
     quarantine: Thresholds = Field(description="rows nearer than this to a golden case leave")
     label_minimum: LabelMinimum = Field(description="rows of each label that a split must hold")
     hard_slices: dict[str, HardSlice] = Field(description="slices with their own share and minimum in test")

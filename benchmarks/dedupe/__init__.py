@@ -1,0 +1,1 @@
+"""Near-duplicate pairs: against an oracle, a bare matrix product and peers."""

@@ -1,0 +1,197 @@
+"""`python -m benchmarks.dedupe`: recall, speed and memory of the near-duplicate engine; writes results.json.
+
+Vectors are random unit vectors with planted near-duplicates at all similarities around the threshold. The
+peers are sentence-transformers' paraphrase mining and, in an environment of its own, SemHash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from stages.shared.similarity import BLOCK, meaning_pairs
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+DIMENSION, THRESHOLD = 384, 0.8
+TURNS = 3
+
+Vectors = NDArray[np.float32]
+
+
+def planted(count: int, seed: int = 0) -> Vectors:
+    """`count` unit vectors; every tenth is a copy of another one, turned to similarity 0.6 to 1."""
+    random = np.random.default_rng(seed)
+    vectors = random.standard_normal((count, DIMENSION), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    for copy in range(0, count, 10):
+        source = vectors[random.integers(count)]
+        similarity = random.uniform(0.6, 1.0)
+        across = vectors[copy] - (vectors[copy] @ source) * source
+        across /= np.linalg.norm(across)
+        turned = similarity * source + np.sqrt(1 - similarity**2) * across
+        vectors[copy] = turned / np.linalg.norm(turned)
+    return vectors
+
+
+def oracle(vectors: Vectors) -> set[tuple[int, int]]:
+    """All pairs in double precision, row by row."""
+    exact = vectors.astype(np.float64)
+    found = set()
+    for i in range(len(exact) - 1):
+        near = np.flatnonzero(exact[i + 1 :] @ exact[i] >= THRESHOLD)
+        found |= {(i, int(j) + i + 1) for j in near}
+    return found
+
+
+def engine(vectors: Vectors) -> set[tuple[int, int]]:
+    """The stage's pairs."""
+    left, right, _ = meaning_pairs(vectors, None, THRESHOLD)
+    return set(zip(left.tolist(), right.tolist(), strict=True))
+
+
+def bare_products(vectors: Vectors) -> None:
+    """The same floating-point operations and nothing else: the blocks of the upper triangle, thrown away."""
+    import torch
+
+    a = torch.from_numpy(vectors)
+    for i in range(0, len(a), BLOCK):
+        for j in range(i, len(a), BLOCK):
+            a[i : i + BLOCK] @ a[j : j + BLOCK].T
+
+
+def paraphrase_mining(vectors: Vectors) -> set[tuple[int, int]]:
+    """The peer at its defaults, but for a cap on pairs that does not bind."""
+    import torch
+    from sentence_transformers.util import paraphrase_mining_embeddings
+
+    found = paraphrase_mining_embeddings(torch.from_numpy(vectors), max_pairs=10**7)
+    return {(min(i, j), max(i, j)) for score, i, j in found if score >= THRESHOLD}
+
+
+def timed(what: Callable[[Vectors], object], vectors: Vectors) -> tuple[float, Any]:
+    """Seconds and result."""
+    started = time.perf_counter()
+    found = what(vectors)
+    return time.perf_counter() - started, found
+
+
+def semhash(python: str, vectors: Vectors) -> tuple[float, set[tuple[int, int]]]:
+    """The peer's own index over the same vectors, in an environment of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/vectors.npy", vectors)
+        command = [python, str(HERE / "peer.py"), folder, str(THRESHOLD)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+        pairs = np.load(f"{folder}/pairs.npy")
+        return float(ended.stdout), {(int(i), int(j)) for i, j in pairs}
+
+
+def memory_of(count: int) -> float:
+    """Largest memory in MB of a process that does nothing but find the pairs of `count` vectors."""
+    script = (
+        "import resource\nfrom benchmarks.dedupe.__main__ import engine, planted\n"
+        f"engine(planted({count}))\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return float(ended.stdout)
+
+
+def quality(found: set[tuple[int, int]], truth: set[tuple[int, int]]) -> tuple[float, float]:
+    """Recall and precision."""
+    return len(found & truth) / len(truth), len(found & truth) / max(1, len(found))
+
+
+def medians(vectors: Vectors, contestants: dict[str, Callable[[Vectors], object]]) -> dict[str, float]:
+    """Seconds of each, in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(TURNS):
+        for name, what in contestants.items():
+            seconds[name].append(timed(what, vectors)[0])
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def against_semhash(python: str, counts: tuple[int, ...]) -> dict[str, float]:
+    """Time and recall side by side; the engine's pairs are the truth, which the oracle has confirmed."""
+    results: dict[str, float] = {}
+    for count in counts:
+        vectors = planted(count)
+        ours, truth = timed(engine, vectors)
+        theirs, found = semhash(python, vectors)
+        name = f"{count // 1000}k"
+        results |= {f"seconds_{name}": ours, f"semhash_seconds_{name}": theirs}
+        results |= {
+            f"speedup_vs_semhash_{name}": theirs / ours,
+            f"semhash_recall_{name}": quality(found, truth)[0],
+        }
+    return results
+
+
+def million(count: int) -> dict[str, float]:
+    """Time of `count` vectors, and recall over the planted pairs of a sample of rows."""
+    vectors = planted(count)
+    seconds, found = timed(engine, vectors)
+    sample = np.random.default_rng(1).choice(count, 2000, replace=False)
+    exact = vectors[sample].astype(np.float64)
+    truth = set()
+    for start in range(0, count, 20_000):
+        near = exact @ vectors[start : start + 20_000].astype(np.float64).T >= THRESHOLD
+        for a, b in zip(*np.nonzero(near), strict=True):
+            i, j = int(sample[a]), int(b) + start
+            if i != j:
+                truth.add((min(i, j), max(i, j)))
+    name = f"{count // 1000}k"
+    return {f"seconds_{name}": seconds, f"recall_on_sample_{name}": len(found & truth) / len(truth)}
+
+
+def main() -> None:
+    """Measure everything and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has semhash")
+    parser.add_argument("--large", type=int, default=0, help="also this many vectors, such as 1000000")
+    arguments = parser.parse_args()
+    small = planted(20_000)
+    recall, precision = quality(engine(small), oracle(small))
+    results = {"recall_20k": recall, "precision_20k": precision}
+    vectors = planted(50_000)
+    seconds = medians(
+        vectors, {"stage": engine, "bare products": bare_products, "paraphrase mining": paraphrase_mining}
+    )
+    mined = paraphrase_mining(vectors)
+    results |= {
+        "speedup_vs_paraphrase_mining_50k": seconds["paraphrase mining"] / seconds["stage"],
+        "paraphrase_mining_recall_50k": quality(mined, engine(vectors))[0],
+        "time_vs_sgemm_50k": seconds["stage"] / seconds["bare products"],
+        "memory_mb_50k": memory_of(50_000),
+    }
+    if arguments.peer is not None:
+        results |= against_semhash(arguments.peer, (50_000, 200_000))
+    if arguments.large:
+        results |= million(arguments.large)
+    table = Table("figure", "value", box=SIMPLE_HEAD)
+    for name, value in results.items():
+        table.add_row(name, f"{value:.3f}")
+    Console().print(table)
+    rounded = {name: round(value, 4) for name, value in results.items()} | {"cores": os.cpu_count()}
+    (HERE / "results.json").write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
