@@ -40,7 +40,7 @@ def planted(count: int, seed: int = 0) -> Vectors:
     vectors = random.standard_normal((count, DIMENSION), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     for copy in range(0, count, 10):
-        source = vectors[random.integers(count)]
+        source = vectors[(copy + random.integers(1, count)) % count]
         similarity = random.uniform(0.6, 1.0)
         across = vectors[copy] - (vectors[copy] @ source) * source
         across /= np.linalg.norm(across)
@@ -105,8 +105,9 @@ def semhash(python: str, vectors: Vectors) -> tuple[float, set[tuple[int, int]]]
 def memory_of(count: int) -> float:
     """Largest memory in MB of a process that does nothing but find the pairs of `count` vectors."""
     script = (
-        "import resource\nfrom benchmarks.dedupe.__main__ import engine, planted\n"
-        f"engine(planted({count}))\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        "from benchmarks.dedupe.__main__ import engine, planted\n"
+        "from benchmarks.generate.client import largest_memory\n"
+        f"engine(planted({count}))\nprint(largest_memory())\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True

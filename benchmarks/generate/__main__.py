@@ -113,10 +113,11 @@ def stage(count: int, url: str, known: bool) -> dict[str, float]:
         if known:
             fill_journal(root, url, count, in_flight=512)
         script = (
-            "import json, resource, sys, time\nfrom stages.generate.__main__ import main\n"
+            "import json, time\nfrom benchmarks.generate.client import largest_memory\n"
+            "from stages.generate.__main__ import main\n"
             f"started = time.perf_counter()\nmain({TASK!r})\n"
-            "memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-            "print(json.dumps({'seconds': time.perf_counter() - started, 'memory_mb': memory}))\n"
+            "seconds = time.perf_counter() - started\n"
+            "print(json.dumps({'seconds': seconds, 'memory_mb': largest_memory()}))\n"
         )
         return measure([sys.executable, "-c", script], root)
 

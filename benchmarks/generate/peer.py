@@ -12,6 +12,7 @@ import resource
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 PROMPT = "Name the language of the text. " + "A rule with an example, one of many. " * 150 + "\n\nText:\n"
 
@@ -63,7 +64,9 @@ def main() -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert len(answers) == count
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "memory_mb": after.ru_maxrss / 1024}))
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    memory = int(status.split("VmHWM:")[1].split()[0]) / 1024
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "memory_mb": memory}))
 
 
 if __name__ == "__main__":
