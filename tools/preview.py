@@ -95,10 +95,11 @@ def preview(task: str, prompt: Path, count: int) -> None:
             dead = ask_missing(task, chosen, missing, questions, answers).dead
         asked = [one for one in resolved(rows, questions, answers) if one.row["id"] not in dead]
     flips = flips_of(asked, questions.spec)
-    facts = costs(asked, missing.requests, len(everything) + cases, questions) | {
+    facts = {
         "prompt": f"{prompt} ({questions.prompt_hash[:12]})",
         "rows asked about": f"{len(asked)} of {len(everything)}",
         "given up": str(len(dead)),
+        **costs(asked, missing.requests, len(everything) + cases, questions),
     }
     slices = by_slice([one.row for one in asked], flips)
     page = cache_dir() / "preview" / f"{task}.html"

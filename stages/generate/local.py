@@ -12,6 +12,10 @@ from stages.shared.errors import UserError
 from stages.shared.models import wheel_gguf
 
 
+# llama.cpp's log level: errors only.
+LOG_ERRORS = 1
+
+
 @contextmanager
 def serving(params: GenerateParams) -> Iterator[str]:
     """Serve the GGUF of `params.local` on loopback and give the base_url; stop when the block ends.
@@ -32,6 +36,7 @@ def serving(params: GenerateParams) -> Iterator[str]:
     options.n_parallel = params.local.slots
     options.n_ctx = params.local.slots * params.local.context_tokens
     options.cache_prompt = True
+    options.verbosity = LOG_ERRORS
     try:
         server = Server(options)
     except RuntimeError as error:
