@@ -18,9 +18,9 @@ from stages.generate.journal import Journal
 from stages.generate.questions import INPUT, check_placeholders, render
 from stages.ingest import __main__ as ingest
 from stages.shared.errors import UserError
-from tests.conftest import TEACHER_KEY
+from tests.conftest import TEACHER_KEY, Run
 from tests.project import REPOSITORY, configure, read_lines, record_answers, row, write, write_lines
-from tests.teacher_server import TeacherServer, last_line
+from tests.teacher_server import Fault, TeacherServer, last_line
 
 
 def test_every_row_and_golden_input_is_asked_once_a_sample(ingested: Path, teacher: TeacherServer) -> None:
@@ -108,11 +108,27 @@ def test_a_refused_key_stops_at_once_and_is_never_shown(ingested: Path, teacher:
 
 
 def test_the_key_reaches_the_teacher_and_nothing_else(
-    ingested: Path, teacher: TeacherServer, capfd: pytest.CaptureFixture[str]
+    ingested: Path, teacher: TeacherServer, capfd: pytest.CaptureFixture[str], run: Run
 ) -> None:
+    """Not even where the server repeats it in what it says about a row."""
+    echo = json.dumps({"error": {"message": f"unknown key {TEACHER_KEY}"}}).encode()
+    teacher.fault = lambda number, body: (
+        Fault(400, body=echo)
+        if last_line(body) == row(3)["input"]
+        else Fault(500, body=echo)
+        if number == 9
+        else None
+    )
+    configure(ingested, base_url=teacher.url, max_failure_fraction=0.1)
     generate.main("colour")
     assert set(teacher.keys) == {f"Bearer {TEACHER_KEY}"}
-    printed = "".join(capfd.readouterr())
+    (dead,) = read_lines(ingested / "data/generate/colour/dead.jsonl")
+    assert dead["reason"] == "status 400 (unknown key [KEY])"
+    write(ingested / "edited.md", "Which colour?\n{input}\n")
+    shown = run("tools.cli", "preview", "colour", "--prompt", "edited.md", cwd=ingested)
+    told = run("tools.cli", "journal", "stats", cwd=ingested)
+    assert (shown.returncode, told.returncode) == (0, 0)
+    printed = "".join([*capfd.readouterr(), shown.stdout, shown.stderr, told.stdout, told.stderr])
     assert TEACHER_KEY not in printed
     for path in ingested.rglob("*"):
         assert path.is_dir() or TEACHER_KEY.encode() not in path.read_bytes(), path

@@ -11,7 +11,6 @@ from stages.generate.params import GenerateParams
 from stages.shared.errors import UserError
 from stages.shared.models import wheel_gguf
 
-
 # llama.cpp's log level: errors only.
 LOG_ERRORS = 1
 
