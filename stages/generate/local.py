@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import openai
+
 from stages.generate.params import GenerateParams
 from stages.shared.errors import UserError
 from stages.shared.models import wheel_gguf
@@ -40,8 +42,14 @@ def serving(params: GenerateParams) -> Iterator[str]:
         server = Server(options)
     except RuntimeError as error:
         raise UserError(f"{path}: llama.cpp cannot load it ({error}); check local.gguf") from None
+    url = f"{server.listening_address}/v1"
     try:
-        yield f"{server.listening_address}/v1"
+        # One token first: a server that is stopped before it has worked waits for itself for ever.
+        with openai.OpenAI(base_url=url, api_key="none") as client:
+            client.chat.completions.create(
+                model=params.model, messages=[{"role": "user", "content": "."}], max_tokens=1
+            )
+        yield url
     finally:
         del server
 
