@@ -97,6 +97,14 @@ def test_a_journal_of_the_first_format_is_taken_over(tmp_path: Path) -> None:
             assert journal.problems() == []
 
 
+def test_an_empty_journal_of_the_first_format_takes_answers(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "j.sqlite") as database:
+        database.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID")
+    with Journal(tmp_path / "j.sqlite") as journal:
+        journal.add({"k": {"response": "red"}})
+        assert journal.get(["k"]) == {"k": {"response": "red"}}
+
+
 def test_a_journal_of_a_newer_promptstill_is_left_alone(tmp_path: Path) -> None:
     with Journal(tmp_path / "j.sqlite") as journal:
         journal._writer.execute(f"PRAGMA user_version = {VERSION + 1}")

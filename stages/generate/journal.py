@@ -79,12 +79,9 @@ class Journal:
         """Make the tables; records of the first format, which had no checksum, get theirs."""
         with self.transaction() as database:
             columns = [row[1] for row in database.execute("PRAGMA table_info(answers)")]
-            old = (
-                list(database.execute("SELECT key, record FROM answers"))
-                if columns == ["key", "record"]
-                else []
-            )
-            if old:
+            old: list[tuple[str, str]] = []
+            if columns == ["key", "record"]:
+                old = list(database.execute("SELECT key, record FROM answers"))
                 database.execute("DROP TABLE answers")
             for statement in TABLES.split(";\n"):
                 database.execute(statement)
