@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from stages.generate.budget import cost_of, usd, worst_case
+from stages.generate.budget import Tally, cost_of, usd, worst_case
 from stages.generate.collect import Rows, resolved
 from stages.generate.params import GenerateParams
-from stages.generate.questions import Questions, Request
+from stages.generate.questions import Questions, Record, Request
 from stages.generate.recorded import Answers
 from stages.shared.files import iter_rows
 from stages.shared.paths import journal_file, out, recorded_file
@@ -43,10 +43,8 @@ class Estimate:
 class _Seen:
     """What known answers tell about those to come."""
 
-    answers: int = 0
+    tally: Tally = field(default_factory=Tally)
     prompt_bytes: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
     timed: int = 0
     seconds: float = 0.0
 
@@ -70,12 +68,13 @@ def estimate(rows: Rows, questions: Questions, answers: Answers) -> Estimate:
         found.most_requests += len(wanted) + (later if wanted[0].kind == "answer" else 0)
         sent_bytes += sum(_bytes(request) for request in wanted)
         most += max(worst_case(request, params) for request in wanted) * (len(wanted) + later)
-    per_token = seen.prompt_bytes / seen.prompt_tokens if seen.prompt_tokens else BYTES_PER_TOKEN
+    tally = seen.tally
+    per_token = seen.prompt_bytes / tally.prompt_tokens if tally.prompt_tokens else BYTES_PER_TOKEN
     found.prompt_tokens = round(sent_bytes / per_token)
     if not found.requests:
         found.completion_tokens = 0
-    elif seen.prompt_tokens:
-        found.completion_tokens = round(seen.completion_tokens / seen.answers * found.requests)
+    elif tally.prompt_tokens:
+        found.completion_tokens = round(tally.completion_tokens / tally.counted * found.requests)
     elif params.sampling.max_tokens is not None:
         found.completion_tokens = params.sampling.max_tokens * found.requests
     _price(found, most, params)
@@ -83,15 +82,14 @@ def estimate(rows: Rows, questions: Questions, answers: Answers) -> Estimate:
     return found
 
 
-def _look(request: Request, record: dict[str, object], seen: _Seen) -> None:
-    if isinstance(record.get("prompt_tokens"), int) and isinstance(record.get("completion_tokens"), int):
-        seen.answers += 1
+def _look(request: Request, record: Record, seen: _Seen) -> None:
+    before = seen.tally.counted
+    seen.tally.add(record)
+    if seen.tally.counted > before:
         seen.prompt_bytes += _bytes(request)
-        seen.prompt_tokens += int(str(record["prompt_tokens"]))
-        seen.completion_tokens += int(str(record["completion_tokens"]))
-    if isinstance(record.get("seconds"), float):
+    if "seconds" in record:
         seen.timed += 1
-        seen.seconds += float(str(record["seconds"]))
+        seen.seconds += record["seconds"]
 
 
 def _bytes(request: Request) -> int:

@@ -102,7 +102,7 @@ def verify() -> None:
 
 
 def prune(task: str, prompt: str, before: str, really: bool) -> None:
-    """Forget answers of a task that were asked under another prompt than the newest ones, or before a day.
+    """Forget answers of a task to the prompt whose hash begins with `prompt`, and from before a day.
 
     Says what would go, and removes it only when told to. Raises UserError without any criterion.
     """
