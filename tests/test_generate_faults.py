@@ -268,7 +268,7 @@ def test_of_several_servers_a_failing_one_is_left_and_brought_back(
 def test_with_one_server_gone_the_others_do_everything(ingested: Path, teacher: TeacherServer) -> None:
     with TeacherServer() as gone:
         address = gone.url
-    configure(ingested, base_url=[address, teacher.url], concurrency=2, max_retries=8)
+    configure(ingested, base_url=[address, teacher.url], concurrency=2, max_retries=1)
     generate.main("colour")
     assert len(teacher.requests) == REQUESTS
 

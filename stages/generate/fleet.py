@@ -115,25 +115,33 @@ class Server:
         self.paused_until, self.paused_at = max(self.paused_until, now + pause), now
 
 
+# URLs of the servers that a request has failed on.
+Failed = frozenset[str]
+
+
 @dataclass
 class Fleet:
     """All servers, and the requests that wait for one, first come first served."""
 
     servers: list[Server]
-    _waiting: deque[asyncio.Future[Server]] = field(default_factory=deque)
+    _waiting: deque[tuple[asyncio.Future[Server], Failed]] = field(default_factory=deque)
     _closed: str = ""
     _alarm: asyncio.TimerHandle | None = None
 
-    async def place(self) -> Server:
+    async def place(self, failed: Failed = frozenset()) -> Server:
         """A server that may be asked now, with one place on it taken. Raises AllOutError where none is
-        left."""
+        left.
+
+        A request that failed waits for a server that it has not been to, while there is one that is not lost:
+        else it would use up its tries where there is room, which is where everything fails.
+        """
         if self._closed:
             raise AllOutError(self._closed)
-        if not self._waiting and (server := self._ready()) is not None:
+        if not self._waiting and (server := self._ready(failed)) is not None:
             server.in_flight += 1
             return server
         future: asyncio.Future[Server] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        self._waiting.append((future, failed))
         self._serve()
         return await future
 
@@ -146,23 +154,30 @@ class Fleet:
         """Give no further place; those who wait get AllOutError."""
         self._closed = reason
         while self._waiting:
-            future = self._waiting.popleft()
+            future, _ = self._waiting.popleft()
             if not future.done():
                 future.set_exception(AllOutError(reason))
 
-    def _ready(self) -> Server | None:
+    def _ready(self, failed: Failed) -> Server | None:
         now = asyncio.get_running_loop().time()
-        ready = [server for server in self.servers if server.ready(now)]
+        others = [one for one in self.servers if one.url not in failed and not one.lost] if failed else []
+        ready = [server for server in others or self.servers if server.ready(now)]
         return min(ready, key=lambda server: server.in_flight / server.allowed, default=None)
 
     def _serve(self) -> None:
         """Give places to those who wait; wake up again when the next rest ends."""
-        while self._waiting and (server := self._ready()) is not None:
-            future = self._waiting.popleft()
+        still: deque[tuple[asyncio.Future[Server], Failed]] = deque()
+        while self._waiting and self._ready(frozenset()) is not None:
+            future, failed = self._waiting.popleft()
             # A worker that was cancelled waits no longer.
-            if not future.done():
+            if future.done():
+                continue
+            if (server := self._ready(failed)) is None:
+                still.append((future, failed))
+            else:
                 server.in_flight += 1
                 future.set_result(server)
+        self._waiting.extendleft(reversed(still))
         if all(server.lost for server in self.servers):
             self.close("; ".join(f"{server.url}: {server.lost}" for server in self.servers))
         if not self._waiting:

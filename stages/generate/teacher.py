@@ -143,9 +143,9 @@ class Asker:
 
     async def _answer(self, request: Request) -> Record:
         """Try until there is an answer on disk. Raises GivenUpError, StoppedError or AllOutError."""
-        failed = 0
+        failed, failed_on = 0, frozenset[str]()
         while True:
-            server = await self._fleet.place()
+            server = await self._fleet.place(failed_on)
             try:
                 outcome = await self._try(request, server, first=failed == 0)
             finally:
@@ -158,7 +158,7 @@ class Asker:
             if outcome.kind == "refuse":
                 raise GivenUpError(outcome.reason)
             if outcome.kind == "fail":
-                failed += 1
+                failed, failed_on = failed + 1, failed_on | {server.url}
                 if failed > self._params.limits.max_retries:
                     raise GivenUpError(outcome.reason)
                 await self._pause(backoff(self._params.limits, failed))
