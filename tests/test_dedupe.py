@@ -17,12 +17,12 @@ from stages.shared.graph import connected
 from stages.shared.ngrams import nearest_text_between, text_similarity
 from stages.shared.similarity import (
     Pair,
-    Vectors,
     meaning_pairs,
     near_pairs,
     near_pairs_between,
     nearest_between,
 )
+from stages.shared.sketch import Vectors
 from tests.conftest import Run
 from tests.project import row, write_lines
 

@@ -1,8 +1,8 @@
 """Pairs of similar rows: by meaning (cosine of unit vectors), confirmed by text (shared character n-grams).
 
 Every pair is compared, block by block of matrix products; nothing is approximate and no list of neighbours
-is cut. Single precision only proposes: what comes near the threshold is decided by a sum in double precision
-that is the same whatever block, thread or order of rows it was proposed by.
+is cut. Sketches in low precision only propose: what may reach the threshold is decided by a sum in double
+precision that is the same whatever sketch, block, thread or order of rows it was proposed by.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.shared.ngrams import text_similarity
+from stages.shared.sketch import Sketches, Vectors, sketches
 
-Vectors = NDArray[np.float32]
 Positions = NDArray[np.int64]
 # Left positions, right positions and cosines of pairs.
 Near = tuple[Positions, Positions, NDArray[np.float64]]
 
-# Rows of a block: 16 MiB of products, which stay in the cache while they are looked through.
+# Rows of a block: 8 or 16 MiB of products, which stay in the cache while they are looked through.
 BLOCK = 2048
-# A product of two unit vectors in single precision is off by at most about dimension * 2**-24 (Higham,
-# Accuracy and Stability of Numerical Algorithms, section 3.1): less than this up to 1,600 dimensions.
-SLACK = 1e-4
+# A GPU wants larger ones.
+GPU_BLOCK = 16_384
 # Proposals that are decided together.
 DECIDED_AT_ONCE = 8_192
 
@@ -67,9 +66,10 @@ def meaning_pairs(left: Vectors, right: Vectors | None, threshold: float) -> Nea
     `left` and `right` have shapes (n, dimension) and (m, dimension), rows of length 1. Without `right` the
     pairs are those of one set, each once, `left < right`. Memory is one block of products and the pairs.
     """
+    short = sketches(left, right, threshold)
     pairs = [
         _decided(left, left if right is None else right, rows, columns, threshold)
-        for rows, columns in _proposed(left, right, threshold - SLACK)
+        for rows, columns in _proposed(short, threshold - short.slack)
     ]
     if not pairs:
         nothing = np.empty(0, dtype=np.int64)
@@ -86,26 +86,22 @@ def at_least(near: Near, meaning: float) -> Near:
     return rows[reached], columns[reached], cosines[reached]
 
 
-def _proposed(
-    left: Vectors, right: Vectors | None, threshold: float
-) -> Iterator[tuple[Positions, Positions]]:
-    """Pairs whose product in single precision reaches `threshold`, block by block; on the GPU where there is
-    one."""
+def _proposed(short: Sketches, threshold: float) -> Iterator[tuple[Positions, Positions]]:
+    """Pairs whose sketches' product reaches `threshold`, block by block."""
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    a = torch.from_numpy(left).to(device)
-    b = a if right is None else torch.from_numpy(right).to(device)
-    for i in range(0, len(a), BLOCK):
-        for j in range(i if right is None else 0, len(b), BLOCK):
-            products = a[i : i + BLOCK] @ b[j : j + BLOCK].T
+    a, b = short.left, short.right
+    block = GPU_BLOCK if a.is_cuda else BLOCK
+    for i in range(0, len(a), block):
+        for j in range(i if b is a else 0, len(b), block):
+            products = a[i : i + block] @ b[j : j + block].T
             # Most rows of most blocks hold nothing: their largest value tells, and is cheap.
             rows = torch.nonzero(products.amax(dim=1) >= threshold).flatten()
             if len(rows) == 0:
                 continue
             at, columns = torch.nonzero(products[rows] >= threshold, as_tuple=True)
             left_at, right_at = (rows[at] + i).cpu().numpy(), (columns + j).cpu().numpy()
-            keep = left_at < right_at if right is None else slice(None)
+            keep = left_at < right_at if b is a else slice(None)
             yield left_at[keep], right_at[keep]
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from stages.shared.files import Row
 from stages.shared.ngrams import nearest_text_between
-from stages.shared.similarity import Vectors, nearest_between
+from stages.shared.similarity import nearest_between
+from stages.shared.sketch import Vectors
 from stages.split.components import origin_keys
 
 
