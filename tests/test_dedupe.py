@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.dedupe.groups import label_conflicts, represent
-from stages.dedupe.histogram import histogram
+from stages.dedupe.groups import label_conflicts, represent, without_floods
+from stages.dedupe.histogram import ROWS, histogram, sampled
 from stages.shared import similarity
 from stages.shared.embeddings import embed
 from stages.shared.graph import connected
-from stages.shared.ngrams import nearest_text_between, text_similarity
+from stages.shared.ngrams import nearest_text_between, similar_texts_between, text_similarity
+from stages.shared.origin import origin
 from stages.shared.similarity import (
     Pair,
     meaning_pairs,
@@ -23,6 +24,7 @@ from stages.shared.similarity import (
     nearest_between,
 )
 from stages.shared.sketch import Vectors
+from stages.shared.text import input_hash
 from tests.conftest import Run
 from tests.project import row, write_lines
 
@@ -137,7 +139,9 @@ def test_components_partition_the_nodes_and_hold_the_links(count: int, links: li
 
 
 def kept(number: int, **changes: Any) -> dict[str, Any]:
-    return row(number) | {"edited": False, "agreement": 1.0, "label": "red", "repeats": []} | changes
+    made = row(number) | {"document": None, "translation_group": None, "slices": [], "repeats": []}
+    made |= {"edited": False, "review": None, "agreement": 1.0, "confidence": None, "label": "red"}
+    return made | {"answer": "red", "reasons": [], "samples": [{"response": "red"}]} | changes
 
 
 def pair(left: int, right: int) -> Pair:
@@ -152,9 +156,7 @@ def test_the_best_row_of_a_group_stays() -> None:
     assert {one["group"] for one in [*stay[:1], *removed]} == {"row-003"}
     stay, _ = represent(rows[:3], [pair(0, 1), pair(1, 2)])
     assert [one["id"] for one in stay] == ["row-001"], "then agreement, then the earliest"
-    assert stay[0]["linked"] == [
-        {"id": one["id"], "account": one["account"], "thread": None} for one in (rows[0], rows[2])
-    ]
+    assert stay[0]["linked"] == [origin(rows[0]), origin(rows[2])]
 
 
 def test_removed_rows_name_their_nearest_partner() -> None:
@@ -181,9 +183,88 @@ def test_every_group_keeps_exactly_one_row_in_any_order(links: list[tuple[int, i
     assert {one["id"] for one in again} == {one["id"] for one in stay}
 
 
-def test_groups_with_different_labels_are_counted() -> None:
-    stay, removed = represent([kept(0), kept(1, label="blue")], [pair(0, 1)])
-    assert [one["id"] for one in label_conflicts(removed, stay)] == ["row-001"]
+def test_of_equally_good_rows_the_slice_that_needs_it_decides() -> None:
+    rows = [kept(0), kept(1, slices=["code"]), kept(2), kept(3, slices=["code"], agreement=0.5), kept(4)]
+    rows[4]["slices"] = ["code"]
+    pairs = [pair(0, 1), pair(2, 3)]
+
+    def stays(**minimum: int) -> list[str]:
+        return [one["id"] for one in represent(rows, pairs, minimum)[0]]
+
+    assert stays() == stays(code=1) == ["row-000", "row-002", "row-004"], "one is kept anyway"
+    assert stays(code=2) == ["row-001", "row-002", "row-004"], "but never before agreement"
+
+
+def test_a_source_may_not_flood() -> None:
+    chat, mail = {"source": "chat"}, {"source": "email"}
+    rows = [kept(0, **chat, agreement=0.5), *(kept(i, **chat) for i in (1, 2, 3)), kept(4, **mail)]
+    loose = [pair(0, 1), pair(1, 2), pair(2, 3), pair(3, 4)]
+    stay, left = without_floods(rows, loose, most=2)
+    assert [one["id"] for one in stay] == ["row-001", "row-002", "row-004"], (
+        "the best ones, other sources too"
+    )
+    assert [(one["id"], one["removed_for"], one["removed_because"]) for one in left] == [
+        ("row-000", "row-001", "flooding"),
+        ("row-003", "row-001", "flooding"),
+    ]
+    assert without_floods(rows, loose, most=4)[1] == []
+
+
+def test_groups_with_different_labels_are_queued_for_review_with_all_their_members() -> None:
+    rows = [kept(0), kept(1, label="blue", agreement=0.5), kept(2), kept(3), kept(4, label="blue")]
+    pairs = [pair(0, 1), pair(3, 4)]
+    stay, removed = represent(rows, pairs)
+    queue = label_conflicts(removed, stay)
+    assert [(one["id"], one["label"], one["group"]) for one in queue] == [
+        ("row-000", "red", "row-000"),
+        ("row-001", "blue", "row-000"),
+        ("row-003", "red", "row-003"),
+        ("row-004", "blue", "row-003"),
+    ], "the least certain group first"
+    assert all(one["reasons"] == ["label_conflict"] for one in queue)
+    assert all(one["input_hash"] == input_hash(one["input"]) for one in queue)
+    rows[3]["review"] = "accept"
+    assert {one["group"] for one in label_conflicts(*represent(rows, pairs)[::-1])} == {"row-000"}
+
+
+def test_the_histogram_is_made_of_a_bounded_sample() -> None:
+    assert sampled(3) == [0, 1, 2]
+    assert len(sampled(ROWS)) == ROWS
+    assert len(sampled(10 * ROWS)) == ROWS
+    assert ROWS / 2 < len(sampled(ROWS + 1)) <= ROWS
+
+
+@given(words, words, st.floats(0.05, 1))
+def test_similar_texts_are_all_pairs_that_reach_it(left: list[str], right: list[str], least: float) -> None:
+    found = similar_texts_between([f"a{one}" for one in left], [f"b{one}" for one in right], least)
+    every = {
+        (i, j): text_similarity(f"a{a}", f"b{b}") for i, a in enumerate(left) for j, b in enumerate(right)
+    }
+    assert {(i, j): pytest.approx(text) for i, j, text in found} == {
+        pair: text for pair, text in every.items() if text >= least
+    }
+
+
+def test_one_per_cent_of_new_rows_is_one_per_cent_to_encode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMPTSTILL_HOME", str(tmp_path))
+    encoded: list[list[str]] = []
+
+    def encode(texts: list[str], folder: str, key_of: dict[str, bytes], cache: Any) -> dict[bytes, Vectors]:
+        encoded.append(texts)
+        vectors = dict(zip((key_of[text] for text in texts), unit(len(texts), 4, 0), strict=True))
+        cache.add(vectors)
+        return vectors
+
+    monkeypatch.setattr("stages.shared.embeddings._encode", encode)
+    old = [f"text {i}" for i in range(1000)]
+    first = embed(old, ENCODER)
+    new = [f"new {i}" for i in range(10)]
+    both = embed([*new, *old], ENCODER)
+    assert [len(texts) for texts in encoded] == [1000, 10]
+    assert sorted(encoded[1]) == sorted(new)
+    assert both[10:].tobytes() == first.tobytes()
 
 
 def test_vectors_depend_on_the_text_alone(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +295,7 @@ def test_pairs_are_counted_by_both_similarities() -> None:
 
 def test_other_thresholds_are_shown_without_building(project: Path, run: Run) -> None:
     rows = [
-        row(i) | {"input": text, "status": "kept", "edited": False, "agreement": 1.0, "label": "red"}
+        kept(i) | {"input": text, "status": "kept"}
         for i, text in enumerate(
             [
                 "The red box arrived broken today",

@@ -92,7 +92,8 @@ texts = st.text(alphabet="ab \n\u00e9e\u0301", max_size=4)
 
 @given(st.lists(texts, min_size=1, max_size=12))
 def test_folding_keeps_every_text_once_and_every_row_somewhere(inputs: list[str]) -> None:
-    rows = [row(i, input=text) | {"tags": []} for i, text in enumerate(inputs)]
+    texts = [(i, row(i, input=text)) for i, text in enumerate(inputs)]
+    rows = check_rows(texts, Path("here"))
     folded = fold_repeats(rows)
     assert {same_text(one["input"]) for one in folded} == {same_text(text) for text in inputs}
     assert len(folded) + sum(len(one["repeats"]) for one in folded) == len(rows)

@@ -125,6 +125,15 @@ def coverage(task: Task) -> None:
     show_coverage(task)
 
 
+@app.command()
+def pin(task: Task) -> None:
+    """Keep the splits of today's rows in every later version (data/pinned/, in Git)."""
+    go_to_root()
+    from tools.pin import pin_rows
+
+    pin_rows(task)
+
+
 journal = typer.Typer(help="The teacher's answers that were paid for.", no_args_is_help=True)
 app.add_typer(journal, name="journal")
 

@@ -8,11 +8,11 @@ from rich.table import Table
 
 from stages.dedupe.groups import represent
 from stages.dedupe.params import DedupeParams
+from stages.dedupe.rows import kept_rows
 from stages.shared.embeddings import embed
 from stages.shared.errors import UserError
-from stages.shared.files import Row, read_rows
-from stages.shared.paths import out
-from stages.shared.similarity import Pair, at_least, confirmed, meaning_pairs
+from stages.shared.files import Row
+from stages.shared.similarity import Pair, near_pairs
 
 # Pairs that another threshold adds or spares are shown up to so many.
 SHOWN = 15
@@ -30,20 +30,21 @@ def show_thresholds(task: str, meaning: float | None, text: float | None) -> Non
     for name, value in zip(("--meaning", "--text"), chosen, strict=True):
         if not 0 <= value <= 1:
             raise UserError(f"{name} {value}: must be between 0 and 1")
-    rows = [row for row in read_rows(out("validate", task), "validate") if row["status"] == "kept"]
-    if not rows:
-        raise UserError(f"{out('validate', task)}: no row was kept; look at metrics/{task}/validate.json")
+    rows = kept_rows(task)
     texts = [row["input"] for row in rows]
-    near = meaning_pairs(embed(texts, params.encoder), None, min(params.meaning, chosen[0]))
-    now = confirmed(at_least(near, params.meaning), texts, texts, params.text)
-    then = confirmed(at_least(near, chosen[0]), texts, texts, chosen[1])
+    loosest = min(params.meaning, chosen[0]), min(params.text, chosen[1])
+    near = near_pairs(embed(texts, params.encoder), texts, *loosest)
+    now, then = (
+        [pair for pair in near if pair.meaning >= meaning and pair.text >= text]
+        for meaning, text in ((params.meaning, params.text), chosen)
+    )
 
     table = Table("", "meaning", "text", "pairs", "groups", "largest", "removed", box=SIMPLE_HEAD)
     for name, thresholds, pairs in (
         ("params.yaml", (params.meaning, params.text), now),
         ("asked for", chosen, then),
     ):
-        kept, removed = represent(rows, pairs)
+        kept, removed = represent(rows, pairs, params.slice_minimum)
         sizes = [len(row["linked"]) + 1 for row in kept if row["linked"]]
         counts = (*thresholds, len(pairs), len(sizes), max(sizes, default=1), len(removed))
         table.add_row(name, *map(str, counts))

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-from stages.dedupe.groups import label_conflicts, represent
-from stages.dedupe.histogram import COLUMNS, MARGIN, histogram
+from stages.dedupe.groups import label_conflicts, represent, without_floods
+from stages.dedupe.histogram import COLUMNS, MARGIN, histogram, sampled
 from stages.dedupe.params import DedupeParams
+from stages.dedupe.rows import kept_rows
 from stages.shared.edge import run_stage
 from stages.shared.embeddings import embed
-from stages.shared.errors import UserError
-from stages.shared.files import read_rows, write_csv, write_json, write_rows
+from stages.shared.files import Row, write_csv, write_json, write_rows
 from stages.shared.paths import metrics_file, out, plot_file
-from stages.shared.report import row_metrics, say
-from stages.shared.similarity import at_least, confirmed, meaning_pairs
+from stages.shared.report import counted, row_metrics, say
+from stages.shared.similarity import near_pairs
 
 
 def main(task: str) -> None:
-    """Write `data/dedupe/<task>/{rows,removed,conflicts}.jsonl`, `metrics/<task>/dedupe.json` and the
+    """Write `data/dedupe/<task>/{rows,removed,review_queue}.jsonl`, `metrics/<task>/dedupe.json` and the
     histogram `metrics/<task>/similarities.csv`."""
     params = DedupeParams.load(task)
-    rows = [row for row in read_rows(out("validate", task), "validate") if row["status"] == "kept"]
-    if not rows:
-        raise UserError(
-            f"{out('validate', task)}: no row was kept; look at the reasons in metrics/{task}/validate.json"
-        )
+    rows = kept_rows(task)
     texts = [row["input"] for row in rows]
+    vectors = embed(texts, params.encoder)
 
-    around = meaning_pairs(embed(texts, params.encoder), None, max(0.0, params.meaning - MARGIN))
-    pairs = confirmed(at_least(around, params.meaning), texts, texts, params.text)
-    kept, removed = represent(rows, pairs)
-    conflicts = label_conflicts(removed, kept)
+    pairs = near_pairs(vectors, texts, params.meaning, params.text)
+    kept, removed = represent(rows, pairs, params.slice_minimum)
+    queue = label_conflicts(removed, kept)
+    flooded: list[Row] = []
+    if params.flooding is not None:
+        position = {row["id"]: i for i, row in enumerate(rows)}
+        left = vectors[[position[row["id"]] for row in kept]]
+        loose = near_pairs(
+            left, [row["input"] for row in kept], params.flooding.meaning, params.flooding.text
+        )
+        kept, flooded = without_floods(kept, loose, params.flooding.most)
+    some = sampled(len(rows))
+    around = near_pairs(vectors[some], [texts[i] for i in some], max(0.0, params.meaning - MARGIN), 0.0)
 
     write_rows(out("dedupe", task), kept)
-    write_rows(out("dedupe", task, "removed"), removed)
-    write_rows(out("dedupe", task, "conflicts"), conflicts)
-    write_csv(plot_file(task, "similarities"), COLUMNS, histogram(confirmed(around, texts, texts, 0.0)))
+    write_rows(out("dedupe", task, "removed"), [*removed, *flooded])
+    write_rows(out("dedupe", task, "review_queue"), queue)
+    write_csv(plot_file(task, "similarities"), COLUMNS, histogram(around))
     metrics = row_metrics(
         len(rows),
         len(kept),
-        ["near_duplicate"] * len(removed),
+        [row["removed_because"] for row in [*removed, *flooded]],
         pairs=len(pairs),
         groups=sum(bool(row["linked"]) for row in kept),
         largest_group=max(len(row["linked"]) + 1 for row in kept),
-        label_conflicts=len(conflicts),
+        label_conflicts=len({row["group"] for row in queue}),
+        conflicts_to_review=len(queue),
     )
     write_json(metrics_file(task, "dedupe"), metrics)
     say(
         "dedupe",
         task,
         [
-            f"{len(kept)} rows kept of {len(rows)}, {len(removed)} near-duplicates removed",
+            f"{len(kept)} rows kept of {len(rows)}; removed: {counted(metrics['reasons'])}",
             f"{metrics['groups']} groups, the largest of {metrics['largest_group']}; {len(pairs)} pairs",
-            f"groups whose members have different labels: {len(conflicts)}",
+            f"groups whose members have different labels: {metrics['label_conflicts']}, "
+            f"with {len(queue)} rows to review",
         ],
     )
 

@@ -11,6 +11,13 @@ COLUMNS = ("meaning", "text", "pairs")
 MARGIN = 0.1
 # Width of a bin is one over this.
 BINS = 20
+# Below the threshold pairs abound: of more rows than this, an even sample is counted.
+ROWS = 20_000
+
+
+def sampled(count: int) -> list[int]:
+    """Positions of at most `ROWS` of `count` rows, evenly spread."""
+    return list(range(0, count, -(-count // ROWS)))
 
 
 def histogram(pairs: list[Pair]) -> list[tuple[float, float, int]]:

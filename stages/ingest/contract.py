@@ -9,8 +9,10 @@ from typing import Any
 
 from stages.shared.errors import UserError, did_you_mean
 from stages.shared.files import Row
+from stages.shared.origin import KINDS
 
-FIELDS = ("id", "input", "source", "account", "thread", "timestamp", "tags")
+OPTIONAL = ("source", *KINDS)
+FIELDS = ("id", "input", *OPTIONAL, "timestamp", "tags")
 LINES_NAMED = 8
 
 
@@ -18,7 +20,8 @@ def check_rows(numbered: Iterable[tuple[int, Row]], path: Path) -> list[Row]:
     """Check each row against the contract and complete its optional fields.
 
     A row holds `id` (non-empty, unique), `input` (any text), `timestamp` (ISO 8601 with a time zone,
-    normalised to UTC), and may hold `source`, `account`, `thread` (text or null) and `tags` (list of text).
+    normalised to UTC), and may hold `source`, `account`, `thread`, `document`, `translation_group` (text or
+    null) and `tags` (list of text).
     Raises UserError that tells the first problem with its line and lists the other bad lines.
     """
     rows: list[Row] = []
@@ -49,7 +52,7 @@ def _problem(raw: Row) -> str | None:
         return f"`{unknown}` is no field of a row{did_you_mean(unknown, FIELDS)}; remove it"
     for name in FIELDS[:-1]:
         value = raw.get(name)
-        if value is None and name in ("source", "account", "thread"):
+        if value is None and name in OPTIONAL:
             continue
         if not isinstance(value, str):
             return f"`{name}` is not a string but {type(value).__name__}; quote it"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 BLOCK = 2048
@@ -14,17 +16,32 @@ BLOCK = 2048
 def nearest_text_between(left: list[str], right: list[str]) -> tuple[int, int, float]:
     """Positions and text similarity of the most similar pair between two non-empty lists; the first of
     equals."""
+    best = (2.0, 0, 0)
+    for i, j, similarity in _blocks(left, right):
+        a, b = divmod(int(similarity.argmax()), similarity.shape[1])
+        best = min(best, (-float(similarity[a, b]), i + a, j + b))
+    return best[1], best[2], -best[0]
+
+
+def similar_texts_between(left: list[str], right: list[str], text: float) -> list[tuple[int, int, float]]:
+    """Positions and text similarity of all pairs that reach `text`, by left, then right."""
+    found = []
+    for i, j, similarity in _blocks(left, right):
+        for a, b in zip(*np.nonzero(similarity >= text), strict=True):
+            found.append((i + int(a), j + int(b), float(similarity[a, b])))
+    return sorted(found)
+
+
+def _blocks(left: list[str], right: list[str]) -> Iterator[tuple[int, int, NDArray[np.float64]]]:
+    """First left, first right and text similarities of each block of pairs between two non-empty lists."""
     grams = {gram: i for i, gram in enumerate(sorted(frozenset().union(*map(_ngrams, [*left, *right]))))}
     a, b = _incidence(left, grams), _incidence(right, grams)
     sizes_a, sizes_b = a.sum(axis=1), b.sum(axis=1)
-    best = (0, 0, -1.0)
-    for start in range(0, len(left), BLOCK):
-        shared = (a[start : start + BLOCK] @ b.T).toarray()
-        similarity = shared / np.maximum(sizes_a[start : start + BLOCK, None] + sizes_b[None, :] - shared, 1)
-        i, j = divmod(int(similarity.argmax()), similarity.shape[1])
-        if similarity[i, j] > best[2]:
-            best = (start + i, j, float(similarity[i, j]))
-    return best[0], best[1], round(best[2], 4)
+    for i in range(0, len(left), BLOCK):
+        for j in range(0, len(right), BLOCK):
+            shared = (a[i : i + BLOCK] @ b[j : j + BLOCK].T).toarray()
+            union = sizes_a[i : i + BLOCK, None] + sizes_b[None, j : j + BLOCK] - shared
+            yield i, j, shared / np.maximum(union, 1)
 
 
 def _incidence(texts: list[str], grams: dict[str, int]) -> csr_array:
@@ -48,7 +65,8 @@ def text_similarity(left: str, right: str) -> float:
     return len(a & b) / len(a | b)
 
 
-@lru_cache(maxsize=200_000)
+# A long text has some thousand n-grams: this many texts take up to a gigabyte.
+@lru_cache(maxsize=20_000)
 def _ngrams(text: str) -> frozenset[str]:
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = "".join(c if unicodedata.category(c)[0] in "LNMS" else " " for c in folded)

@@ -28,6 +28,11 @@ def reviews_file(task: str) -> Path:
     return Path("data/reviews") / f"{task}.jsonl"
 
 
+def pins_file(task: str) -> Path:
+    """Rows that keep the split they had in a release."""
+    return Path("data/pinned") / f"{task}.jsonl"
+
+
 def golden_file(task: str) -> Path:
     """Evaluation cases that never enter training."""
     return Path("golden") / f"{task}.jsonl"

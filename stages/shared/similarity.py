@@ -7,14 +7,18 @@ precision that is the same whatever sketch, block, thread or order of rows it wa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stages.shared.ngrams import text_similarity
 from stages.shared.sketch import Sketches, Vectors, sketches
+
+if TYPE_CHECKING:
+    import torch
 
 Positions = NDArray[np.int64]
 # Left positions, right positions and cosines of pairs.
@@ -30,7 +34,7 @@ DECIDED_AT_ONCE = 8_192
 
 @dataclass(frozen=True)
 class Pair:
-    """Two positions with their similarities, both between 0 and 1."""
+    """Two positions with their similarities: cosine and shared n-grams."""
 
     left: int
     right: int
@@ -40,69 +44,75 @@ class Pair:
 
 def near_pairs(vectors: Vectors, texts: list[str], meaning: float, text: float) -> list[Pair]:
     """All pairs `left < right` of one set whose similarities reach both thresholds, in order."""
-    return confirmed(meaning_pairs(vectors, None, meaning), texts, texts, text)
+    return _confirmed(near_blocks(vectors, None, meaning), texts, texts, text)
 
 
 def near_pairs_between(
     left: Vectors, right: Vectors, left_texts: list[str], right_texts: list[str], meaning: float, text: float
 ) -> list[Pair]:
     """All pairs between two sets whose similarities reach both thresholds, in order."""
-    return confirmed(meaning_pairs(left, right, meaning), left_texts, right_texts, text)
+    return _confirmed(near_blocks(left, right, meaning), left_texts, right_texts, text)
 
 
-def confirmed(near: Near, left: list[str], right: list[str], text: float) -> list[Pair]:
-    """The pairs whose texts are at least so similar too, in the order given."""
+def _confirmed(blocks: Iterable[Near], left: list[str], right: list[str], text: float) -> list[Pair]:
+    """The pairs whose texts are at least so similar too, in order; the others are forgotten block by
+    block."""
     found = []
-    for a, b, cosine in zip(*(part.tolist() for part in near), strict=True):
-        shared = text_similarity(left[a], right[b])
-        if shared >= text:
-            found.append(Pair(a, b, round(cosine, 4), round(shared, 4)))
-    return found
+    for near in blocks:
+        for a, b, cosine in zip(*(part.tolist() for part in near), strict=True):
+            shared = text_similarity(left[a], right[b])
+            if shared >= text:
+                found.append(Pair(a, b, cosine, shared))
+    return sorted(found, key=lambda pair: (pair.left, pair.right))
 
 
 def meaning_pairs(left: Vectors, right: Vectors | None, threshold: float) -> Near:
-    """Positions and cosine of all pairs with at least `threshold`, ordered by left, then right.
-
-    `left` and `right` have shapes (n, dimension) and (m, dimension), rows of length 1. Without `right` the
-    pairs are those of one set, each once, `left < right`. Memory is one block of products and the pairs.
-    """
-    short = sketches(left, right, threshold)
-    pairs = [
-        _decided(left, left if right is None else right, rows, columns, threshold)
-        for rows, columns in _proposed(short, threshold - short.slack)
-    ]
-    if not pairs:
-        nothing = np.empty(0, dtype=np.int64)
-        return nothing, nothing, np.empty(0)
-    rows, columns, cosines = (np.concatenate([pair[k] for pair in pairs]) for k in range(3))
+    """Positions and cosine of all pairs with at least `threshold`, ordered by left, then right."""
+    nothing = np.empty(0, dtype=np.int64)
+    blocks = [(nothing, nothing, np.empty(0)), *near_blocks(left, right, threshold)]
+    rows, columns, cosines = (np.concatenate([block[k] for block in blocks]) for k in range(3))
     order = np.lexsort((columns, rows))
     return rows[order], columns[order], cosines[order]
 
 
-def at_least(near: Near, meaning: float) -> Near:
-    """Those of the pairs whose cosine reaches a higher threshold."""
-    rows, columns, cosines = near
-    reached = cosines >= meaning
-    return rows[reached], columns[reached], cosines[reached]
+def near_blocks(left: Vectors, right: Vectors | None, threshold: float) -> Iterator[Near]:
+    """Block by block, positions and cosine of all pairs with at least `threshold`.
+
+    `left` and `right` have shapes (n, dimension) and (m, dimension), rows of length 1. Without `right` the
+    pairs are those of one set, each once, `left < right`. Memory is one block of products and its pairs.
+    """
+    short = sketches(left, right, threshold)
+    others = left if right is None else right
+    for rows, columns in _proposed(short, threshold - short.slack):
+        yield _decided(left, others, rows, columns, threshold)
 
 
 def _proposed(short: Sketches, threshold: float) -> Iterator[tuple[Positions, Positions]]:
     """Pairs whose sketches' product reaches `threshold`, block by block."""
-    import torch
+    for i, j, products in _blocks(short):
+        rows, columns = _where(products, threshold, i, j)
+        if len(rows):
+            keep = rows < columns if short.right is short.left else slice(None)
+            yield rows[keep], columns[keep]
 
+
+def _blocks(short: Sketches) -> Iterator[tuple[int, int, torch.Tensor]]:
+    """First row, first column and products of each block; of one set only those of the upper triangle."""
     a, b = short.left, short.right
     block = GPU_BLOCK if a.is_cuda else BLOCK
     for i in range(0, len(a), block):
         for j in range(i if b is a else 0, len(b), block):
-            products = a[i : i + block] @ b[j : j + block].T
-            # Most rows of most blocks hold nothing: their largest value tells, and is cheap.
-            rows = torch.nonzero(products.amax(dim=1) >= threshold).flatten()
-            if len(rows) == 0:
-                continue
-            at, columns = torch.nonzero(products[rows] >= threshold, as_tuple=True)
-            left_at, right_at = (rows[at] + i).cpu().numpy(), (columns + j).cpu().numpy()
-            keep = left_at < right_at if b is a else slice(None)
-            yield left_at[keep], right_at[keep]
+            yield i, j, a[i : i + block] @ b[j : j + block].T
+
+
+def _where(products: torch.Tensor, threshold: float, i: int, j: int) -> tuple[Positions, Positions]:
+    """Rows and columns of the products that reach `threshold`, in a block that begins at row i, column j."""
+    import torch
+
+    # Most rows of most blocks hold nothing: their largest value tells, and is cheap.
+    rows = torch.nonzero(products.amax(dim=1) >= threshold).flatten()
+    at, columns = torch.nonzero(products[rows] >= threshold, as_tuple=True)
+    return (rows[at] + i).cpu().numpy(), (columns + j).cpu().numpy()
 
 
 def _decided(left: Vectors, right: Vectors, rows: Positions, columns: Positions, threshold: float) -> Near:
@@ -112,16 +122,18 @@ def _decided(left: Vectors, right: Vectors, rows: Positions, columns: Positions,
         part = slice(start, start + DECIDED_AT_ONCE)
         products = left[rows[part]].astype(np.float64) * right[columns[part]]
         cosines[part] = products.sum(axis=1)
-    return at_least((rows, columns, cosines), threshold)
+    reached = cosines >= threshold
+    return rows[reached], columns[reached], cosines[reached]
 
 
 def nearest_between(left: Vectors, right: Vectors) -> tuple[int, int, float]:
     """Positions and cosine of the most similar pair between two non-empty sets; the first of equals."""
-    best = (0, 0, -2.0)
-    for i in range(0, len(left), BLOCK):
-        for j in range(0, len(right), BLOCK):
-            block = left[i : i + BLOCK] @ right[j : j + BLOCK].T
-            a, b = divmod(int(block.argmax()), block.shape[1])
-            if block[a, b] > best[2]:
-                best = (a + i, b + j, float(block[a, b]))
-    return best[0], best[1], round(best[2], 4)
+    # At this threshold nothing can be spared, so the sketches are the vectors themselves.
+    short = sketches(left, right, -1.0)
+    found = (2.0, 0, 0)
+    for i, j, products in _blocks(short):
+        # What may be the best here, or better than the best so far; slack is off either way.
+        bar = max(-found[0], float(products.max()) - short.slack) - short.slack
+        rows, columns, cosines = _decided(left, right, *_where(products, bar, i, j), -1.0)
+        found = min([found, *zip((-cosines).tolist(), rows.tolist(), columns.tolist(), strict=True)])
+    return found[1], found[2], -found[0]

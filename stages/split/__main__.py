@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from statistics import mean
 
 from stages.shared.answers import AnswerSpec
 from stages.shared.edge import run_stage
 from stages.shared.embeddings import embed
 from stages.shared.errors import UserError
-from stages.shared.files import Row, file_hash, read_rows, write_json, write_rows
-from stages.shared.paths import metrics_file, out
+from stages.shared.files import Row, file_hash, read_lines, read_rows, write_json, write_rows
+from stages.shared.ngrams import similar_texts_between
+from stages.shared.paths import metrics_file, out, pins_file
 from stages.shared.report import counted, row_metrics, say
 from stages.shared.similarity import near_pairs, near_pairs_between
+from stages.shared.slices import load_slices
 from stages.split.assign import SPLITS, assign, check_quotas, random_split
-from stages.split.certificate import Part, leak_certificate, leaks
-from stages.split.components import check_giant, components
+from stages.split.certificate import METHOD, Part, leak_certificate, leaks
+from stages.split.hard import with_difficulty
+from stages.split.links import check_giant, components, links_of, without_each
 from stages.split.params import SplitParams
+from stages.split.pins import check_pins
 from stages.split.quarantine import quarantine
 
 
 def main(task: str) -> None:
-    """Write `data/split/<task>/{train,validation,test,quarantine}.jsonl`, metrics and the leak
+    """Write `data/split/<task>/{train,validation,test,quarantine,moves}.jsonl`, metrics and the leak
     certificate."""
     params = SplitParams.load(task)
     spec = AnswerSpec.load(task)
+    pins = check_pins(read_lines(pins_file(task)), pins_file(task))
     rows = read_rows(out("dedupe", task), "dedupe")
     golden = read_rows(out("ingest", task, "golden"), "ingest")
     texts, golden_texts = [row["input"] for row in rows], [case["input"] for case in golden]
@@ -34,25 +39,29 @@ def main(task: str) -> None:
     near_golden = near_pairs_between(
         vectors, golden_vectors, texts, golden_texts, params.quarantine.meaning, params.quarantine.text
     )
-    stay, quarantined = quarantine(rows, golden, near_golden)
+    alike = similar_texts_between(texts, golden_texts, params.quarantine.text_alone)
+    stay, quarantined = quarantine(rows, golden, near_golden, alike)
     if not stay:
         raise UserError(
             f"params.yaml: {task}.split.quarantine: every row is near a golden case; raise the thresholds"
         )
     vectors, rows = vectors[stay], [rows[i] for i in stay]
+    rows = with_difficulty(rows, params, [one.name for one in load_slices(task)], task)
     near = near_pairs(vectors, [row["input"] for row in rows], params.link.meaning, params.link.text)
-    members = components(rows, near)
-    check_giant(members, rows, near, params.largest_component, task)
-    parts = assign(rows, members, params)
+    links = links_of(rows, near)
+    check_giant(rows, links, params.largest_component, task)
+    placed = assign(rows, links, params, pins)
+    parts = placed.parts
     check_quotas(parts, params, task)
 
     position = {row["id"]: i for i, row in enumerate(rows)}
+    apart = {(rows[pair.left]["id"], rows[pair.right]["id"]) for pair in near}
 
-    def certificate_of(split: dict[str, list[Row]]) -> dict[str, Any]:
+    def certificate_of(split: dict[str, list[Row]]) -> Row:
         measured = [
-            Part(name, part, vectors[[position[r["id"]] for r in part]]) for name, part in split.items()
+            Part(name, part, vectors[[position[row["id"]] for row in part]]) for name, part in split.items()
         ]
-        return leak_certificate([*measured, Part("golden", golden, golden_vectors)])
+        return leak_certificate([*measured, Part("golden", golden, golden_vectors)], apart)
 
     certificate = certificate_of(parts)
     assert not leaks(certificate), leaks(certificate)
@@ -61,29 +70,45 @@ def main(task: str) -> None:
     for name in SPLITS:
         write_rows(out("split", task, name), [as_chat(row, spec) for row in parts[name]])
     write_rows(out("split", task, "quarantine"), quarantined)
+    write_rows(out("split", task, "moves"), placed.moves)
     counts = {name: len(parts[name]) for name in SPLITS}
+    members = components(len(rows), links)
+    largest = max(members, key=len)
     metrics = row_metrics(
         len(rows) + len(quarantined),
         len(rows),
         ["near_golden"] * len(quarantined),
         **counts,
         components=len(members),
-        largest_component=max(len(component) for component in members),
+        largest_component={
+            "rows": len(largest),
+            "first": min(rows[i]["id"] for i in largest),
+            "rows_without_links_by": without_each(len(rows), links),
+        },
+        links={kind: len(some) for kind, some in links.items()},
+        moved_by_links=len(placed.moves),
+        split_reasons=dict(sorted(Counter(row["split_reason"] for p in parts.values() for row in p).items())),
+        difficulty={name: round(mean(row["difficulty"] for row in parts[name]), 4) for name in SPLITS},
         labels={name: dict(sorted(Counter(row["label"] for row in parts[name]).items())) for name in SPLITS},
-        hard_slices_in_test={s: sum(s in row["slices"] for row in parts["test"]) for s in params.hard_slices},
+        hard_slices_in_test={s: sum(s in row["hard"] for row in parts["test"]) for s in params.hard_slices},
     )
     write_json(metrics_file(task, "split"), metrics)
-    hashes = {name: file_hash(out("split", task, name)) for name in SPLITS}
-    write_json(metrics_file(task, "leaks"), {"files_sha256": hashes, "pairs": certificate})
-    write_json(metrics_file(task, "leaks_random"), {"pairs": by_chance})
+    files = {name: out("split", task, name) for name in SPLITS} | {"golden": out("ingest", task, "golden")}
+    hashes = {name: file_hash(path) for name, path in files.items()}
+    thresholds = {"link": params.link.model_dump(), "quarantine": params.quarantine.model_dump()}
+    facts = {"method": METHOD, "encoder": params.encoder, "thresholds": thresholds}
+    write_json(metrics_file(task, "leaks"), facts | {"files_sha256": hashes, "pairs": certificate})
+    write_json(metrics_file(task, "leaks_random"), facts | {"pairs": by_chance})
     nearest = {pair: found["nearest_text"]["similarity"] for pair, found in certificate.items()}
+    chance = [sum(found[kind] for found in by_chance.values()) for kind in ("shared_keys", "near_pairs")]
     say(
         "split",
         task,
         [
             f"{counted(counts)}; {len(quarantined)} rows near a golden case quarantined",
-            f"{len(members)} components, the largest of {metrics['largest_component']} rows; "
-            f"no key in two splits (a random split: {sum(f['shared_keys'] for f in by_chance.values())})",
+            f"{len(members)} components, the largest of {len(largest)} rows; "
+            f"{len(placed.moves)} rows moved by links",
+            f"no key and no near pair in two splits (a random split: {chance[0]} and {chance[1]})",
             f"nearest texts: {', '.join(f'{pair} {value:.2f}' for pair, value in nearest.items())}",
         ],
     )

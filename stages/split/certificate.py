@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
 from stages.shared.files import Row
 from stages.shared.ngrams import nearest_text_between
+from stages.shared.origin import origin_keys
 from stages.shared.similarity import nearest_between
 from stages.shared.sketch import Vectors
-from stages.split.components import origin_keys
+
+METHOD = (
+    "keys: account, thread, document, translation group, near-duplicate group, component of every row, of "
+    "its exact repeats and of those that it stands for; near pairs: cosine of embeddings and Jaccard index "
+    "of character n-grams, all pairs compared; nearest: the largest of either over all pairs"
+)
 
 
 @dataclass(frozen=True)
@@ -22,24 +29,29 @@ class Part:
     vectors: Vectors
 
 
-def leak_certificate(parts: list[Part]) -> dict[str, Any]:
-    """For each pair of parts: keys of origin and groups that both hold (0 in a sound split) and the nearest
-    rows.
+def leak_certificate(parts: list[Part], near: set[tuple[str, str]]) -> dict[str, Any]:
+    """For each pair of parts: keys of origin and groups that both hold and near pairs that lie across (both 0
+    in a sound split), and the nearest rows.
 
-    Golden cases have no origin, so for them only the nearest rows tell.
+    `near` are ids of rows that are too near to be apart. Golden cases have no origin, so for them only near
+    pairs and the nearest rows tell.
     """
-    return {f"{left.name}/{right.name}": _between(left, right) for left, right in combinations(parts, 2)}
+    home = {row["id"]: part.name for part in parts for row in part.rows}
+    across = Counter(frozenset((home[a], home[b])) for a, b in near if a in home and b in home)
+    return {
+        f"{left.name}/{right.name}": {
+            "shared_keys": len(_keys(left.rows) & _keys(right.rows)),
+            "near_pairs": across[frozenset((left.name, right.name))],
+        }
+        | _nearest(left, right)
+        for left, right in combinations(parts, 2)
+    }
 
 
-def _between(left: Part, right: Part) -> dict[str, Any]:
-    shared = _keys(left.rows) & _keys(right.rows)
+def _nearest(left: Part, right: Part) -> dict[str, Any]:
     by_meaning = nearest_between(left.vectors, right.vectors)
     by_text = nearest_text_between([row["input"] for row in left.rows], [row["input"] for row in right.rows])
-    return {
-        "shared_keys": len(shared),
-        "nearest_meaning": _pair(left, right, by_meaning),
-        "nearest_text": _pair(left, right, by_text),
-    }
+    return {"nearest_meaning": _pair(left, right, by_meaning), "nearest_text": _pair(left, right, by_text)}
 
 
 def _keys(rows: list[Row]) -> set[tuple[str, str]]:
@@ -51,16 +63,16 @@ def _keys(rows: list[Row]) -> set[tuple[str, str]]:
 def _pair(left: Part, right: Part, found: tuple[int, int, float]) -> dict[str, Any]:
     a, b, similarity = found
     return {
-        "similarity": similarity,
+        "similarity": round(similarity, 4),
         left.name: {name: left.rows[a][name] for name in ("id", "input")},
         right.name: {name: right.rows[b][name] for name in ("id", "input")},
     }
 
 
 def leaks(certificate: dict[str, Any]) -> list[str]:
-    """The pairs of parts that share keys, in words; empty for a sound split."""
+    """The pairs of parts that share keys or near texts, in words; empty for a sound split."""
     return [
-        f"{pair} share {found['shared_keys']} keys"
+        f"{pair} share {found['shared_keys']} keys and {found['near_pairs']} near pairs"
         for pair, found in certificate.items()
-        if found["shared_keys"]
+        if found["shared_keys"] or found["near_pairs"]
     ]

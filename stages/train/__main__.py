@@ -14,6 +14,7 @@ from stages.shared.paths import metrics_file, model_dir, out, plot_file
 from stages.shared.report import counted, say
 from stages.train.card import model_card, provenance
 from stages.train.params import TrainParams
+from stages.train.refuse import refuse_unseen
 
 
 def main(task: str) -> None:
@@ -21,6 +22,10 @@ def main(task: str) -> None:
     params = TrainParams.load(task)
     spec = AnswerSpec.load(task)
     rows = {name: read_rows(out("split", task, name), "split") for name in ("train", "validation")}
+    made = provenance(task, rows["train"][0]["teacher"], params)
+    unseen = [*read_rows(out("ingest", task, "golden")), *read_rows(out("split", task, "quarantine"))]
+    for name, part in rows.items():
+        refuse_unseen(part, unseen, out("split", task, name))
 
     import torch
     from peft import LoraConfig, get_peft_model
@@ -55,7 +60,7 @@ def main(task: str) -> None:
     )
     trainable = sum(value.numel() for value in trained.state.values())
 
-    facts = provenance(task, rows["train"][0]["teacher"], params) | {
+    facts = made | {
         "base_hash": model_hash(resolve(params.base)),
         "trainable": f"{trainable:,}",
         "train_rows": len(rows["train"]),

@@ -7,6 +7,7 @@ from typing import Any
 from stages.shared.files import Row, file_hash, read_json
 from stages.shared.paths import metrics_file, out
 from stages.train.params import TrainParams
+from stages.train.refuse import refuse_uncertified
 
 TEMPLATE = """\
 ---
@@ -28,7 +29,15 @@ A LoRA adapter that answers as the teacher {teacher} does, without the teacher's
 | teacher's prompt | SHA-256 `{prompt_hash}` |
 | answer parser (schema and normalisation) | SHA-256 `{answer_hash}` |
 | best epoch | {epoch} of {epochs}: validation accuracy {validation_accuracy}, loss {validation_loss} |
-| keys shared between splits | {shared_keys} |
+| golden cases | SHA-256 `{golden_hash}` |
+
+Leak certificate, over train, validation, test and golden: {shared_keys} shared keys, {near_pairs} near pairs.
+Method: {method}. Encoder: {encoder}. Thresholds (meaning and text): {link} between rows,
+{quarantine} to golden cases. The nearest rows stand in `metrics/{task}/leaks.json`, with their texts:
+
+| | largest cosine | largest text similarity |
+|---|---|---|
+{nearest}
 
 Labels in train: {labels}.
 
@@ -48,14 +57,34 @@ def model_card(facts: dict[str, Any]) -> str:
 
 
 def provenance(task: str, teacher: Row, params: TrainParams) -> dict[str, Any]:
-    """What the adapter comes from, as the card and `student.json` tell it."""
-    hashes = {f"{name}_hash": file_hash(out("split", task, name)) for name in ("train", "validation", "test")}
-    pairs = read_json(metrics_file(task, "leaks"))["pairs"]
+    """What the adapter comes from, as the card and `student.json` tell it.
+
+    Raises UserError where the files are not those of the leak certificate."""
+    files = {name: out("split", task, name) for name in ("train", "validation", "test")}
+    files["golden"] = out("ingest", task, "golden")
+    hashes = {name: file_hash(path) for name, path in files.items()}
+    certificate = read_json(metrics_file(task, "leaks"))
+    refuse_uncertified(hashes, certificate["files_sha256"], files)
+    pairs = certificate["pairs"]
     return {
         **params.model_dump(),
-        **hashes,
+        **{f"{name}_hash": found for name, found in hashes.items()},
         "task": task,
         "teacher": teacher["model"],
         "prompt_hash": teacher["prompt_hash"],
         "shared_keys": sum(found["shared_keys"] for found in pairs.values()),
+        "near_pairs": sum(found["near_pairs"] for found in pairs.values()),
+        "method": certificate["method"],
+        "encoder": certificate["encoder"],
+        **{name: _values(found) for name, found in certificate["thresholds"].items()},
+        "nearest": "\n".join(_nearest(pair, found) for pair, found in pairs.items()),
     }
+
+
+def _values(thresholds: Row) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in thresholds.items())
+
+
+def _nearest(pair: str, found: Row) -> str:
+    meaning, text = found["nearest_meaning"]["similarity"], found["nearest_text"]["similarity"]
+    return f"| {pair} | {meaning:.4f} | {text:.4f} |"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from stages.shared.files import Row
-from stages.shared.text import input_hash
+from stages.shared.queue import certainty, queued
 
 CONTRADICTED = "review_contradicted"
 REJECTED_BY_REVIEWER = "rejected_by_reviewer"
-QUEUED_FIELDS = ("id", "reasons", "agreement", "confidence", "answer", "input", "source", "slices")
 
 
 def with_status(row: Row, failed: list[tuple[str, str]]) -> Row:
@@ -32,15 +31,6 @@ def with_status(row: Row, failed: list[tuple[str, str]]) -> Row:
 
 def review_queue(rows: list[Row]) -> list[Row]:
     """What a person should look at, the least certain first: rows in review, and kept ones whose review the
-    teacher now contradicts. Each entry holds what a decision needs, and the `input_hash` that a review is
-    keyed by."""
+    teacher now contradicts."""
     waiting = [row for row in rows if row["status"] == "review" or CONTRADICTED in row["reasons"]]
-    waiting.sort(key=lambda row: (row["agreement"], row["confidence"] or 0.0, row["id"]))
-    return [
-        {name: row[name] for name in QUEUED_FIELDS}
-        | {
-            "input_hash": input_hash(row["input"]),
-            "replies": [sample["response"] for sample in row["samples"]],
-        }
-        for row in waiting
-    ]
+    return [queued(row) for row in sorted(waiting, key=certainty)]
