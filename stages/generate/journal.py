@@ -12,6 +12,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -130,14 +131,9 @@ class Journal:
 
     def get(self, keys: Iterable[str]) -> dict[str, Record]:
         """The records that exist, by key. Raises UserError for a damaged one."""
-        wanted, found = list(keys), {}
+        query = "SELECT key, record, sha256 FROM answers"
         with self._told("read"):
-            for start in range(0, len(wanted), KEYS_PER_QUERY):
-                part = wanted[start : start + KEYS_PER_QUERY]
-                marks = ",".join("?" * len(part))
-                query = f"SELECT key, record, sha256 FROM answers WHERE key IN ({marks})"
-                found.update({line[0]: self._checked(*line) for line in self._reader.execute(query, part)})
-        return found
+            return {line[0]: self._checked(*line) for line in with_keys(self._reader, query, keys)}
 
     def records(self, task: str | None = None) -> Iterator[tuple[str, Record]]:
         """All records with their keys, in order of keys; those of one task where it is named."""
@@ -210,6 +206,15 @@ class Journal:
         except sqlite3.DatabaseError as error:
             return [str(error)]
         return [line for line in found if line != "ok"] + bad
+
+
+def with_keys(database: sqlite3.Connection, query: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """The lines of a query whose `key` is among any number of keys: one statement takes only so many."""
+    source = iter(keys)
+    while part := list(islice(source, KEYS_PER_QUERY)):
+        marks = ",".join("?" * len(part))
+        # A list, for a cursor would be closed with this generator, which may be after the database.
+        yield from database.execute(f"{query} WHERE key IN ({marks})", part).fetchall()
 
 
 def insert(database: sqlite3.Connection, records: Mapping[str, Record]) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from stages.generate.journal import KEYS_PER_QUERY, Journal, Record
+from stages.generate.journal import Journal, Record, with_keys
 from stages.shared.errors import UserError
 from stages.shared.files import read_lines
 
@@ -73,12 +73,9 @@ class Answers:
 
     def get(self, keys: Iterable[str]) -> dict[str, Record]:
         """The records that exist, by key."""
-        wanted, found = list(keys), dict[str, Record]()
-        for start in range(0, len(wanted), KEYS_PER_QUERY):
-            part = wanted[start : start + KEYS_PER_QUERY]
-            marks = ",".join("?" * len(part))
-            query = f"SELECT key, record FROM answers WHERE key IN ({marks})"
-            found.update({key: json.loads(record) for key, record in self._recorded.execute(query, part)})
+        wanted = list(keys)
+        lines = with_keys(self._recorded, "SELECT key, record FROM answers", wanted)
+        found: dict[str, Record] = {key: json.loads(record) for key, record in lines}
         self.from_recorded += len(found)
         missing = [key for key in wanted if key not in found]
         if missing:
