@@ -8,15 +8,18 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import tools.journal
 from stages.generate import __main__ as generate
 from stages.generate.journal import VERSION, Journal, checksum
 from stages.shared.errors import UserError
 from tests.conftest import Run
-from tests.project import REPOSITORY, configure, read_lines, write
+from tests.project import REPOSITORY, configure, read_lines, write, write_lines
 from tests.teacher_server import TeacherServer
 
 RECORD = {"response": "red", "model": "m", "recorded_at": "2026-11-01T00:00:00Z", "task": "colour"}
@@ -154,6 +157,61 @@ def test_what_was_paid_for_moves_to_another_machine(
     generate.main("colour")
     assert (ingested / "data/generate/colour/rows.jsonl").read_bytes() == out
     assert len(teacher.requests) == 36
+
+
+def peak_memory(work: Callable[..., None], *arguments: object) -> int:
+    """The most bytes of Python objects that were alive at once during some work."""
+    tracemalloc.start()
+    work(*arguments)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_moving_many_answers_takes_no_more_memory_than_moving_few(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporting, importing = [], []
+    for count in (1000, 10_000):
+        folder = project / str(count)
+        monkeypatch.setenv("PROMPTSTILL_HOME", str(folder / "here"))
+        with Journal(folder / "here/journal.sqlite") as journal:
+            journal.add({f"{i:064x}": RECORD | {"response": "x" * 1000} for i in range(count)})
+        recorded = project / "data/recorded/colour.jsonl"
+        # Half of the answers stand in the file already, and are read from it.
+        recorded.unlink(missing_ok=True)
+        tools.journal.export("colour")
+        lines = recorded.read_text(encoding="utf-8").splitlines(keepends=True)
+        write(recorded, "".join(lines[: count // 2]))
+        exporting.append(peak_memory(tools.journal.export, "colour"))
+        assert recorded.read_text(encoding="utf-8") == "".join(lines)
+
+        monkeypatch.setenv("PROMPTSTILL_HOME", str(folder / "there"))
+        importing.append(peak_memory(tools.journal.import_answers, "colour", recorded))
+        with Journal(folder / "there/journal.sqlite") as journal:
+            assert sum(1 for _ in journal.records("colour")) == count
+    assert exporting[1] < 1.5 * exporting[0]
+    assert importing[1] < 1.5 * importing[0]
+
+
+def test_a_file_with_a_broken_line_brings_nothing_in(project: Path) -> None:
+    lines = [RECORD | {"key": f"{i:064x}"} for i in range(1500)]
+    write_lines(project / "paid.jsonl", [*lines, {"key": "no response"}])
+    with pytest.raises(UserError, match=r"paid\.jsonl:1501: `response` is missing"):
+        tools.journal.import_answers("colour", project / "paid.jsonl")
+    assert not (project / ".still/journal.sqlite").exists()
+
+
+def test_the_lines_of_a_recorded_file_stay_as_they_are(project: Path) -> None:
+    line = '{"key": "b", "note": "by hand", "response": "red", "model": "m", "recorded_at": "2026"}\n'
+    write(project / "data/recorded/colour.jsonl", line)
+    with Journal(project / ".still/journal.sqlite") as journal:
+        journal.add({key: RECORD for key in "cba"} | {"d": RECORD | {"task": "another"}})
+    tools.journal.export("colour")
+    kept, *added = (project / "data/recorded/colour.jsonl").read_text().splitlines(keepends=True)
+    assert kept == line
+    answer = '"response": "red", "model": "m", "recorded_at": "2026-11-01T00:00:00Z"}\n'
+    assert added == [f'{{"key": "{key}", {answer}' for key in "ac"]
 
 
 def test_the_journal_on_the_command_line(ingested: Path, teacher: TeacherServer, run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from rich.table import Table
 
 from stages.generate.budget import usd
 from stages.generate.journal import Journal, Record
-from stages.generate.recorded import FIELDS, recorded_lines
+from stages.generate.recorded import FIELDS, Answers, recorded_lines
 from stages.shared.errors import UserError
 from stages.shared.files import write_rows
 from stages.shared.paths import journal_file, recorded_file
 from stages.shared.settings import require_task
+
+RECORDS_A_TRANSACTION = 1000
 
 
 def open_journal() -> Journal:
@@ -62,33 +65,41 @@ def print_stats() -> None:
 
 def export(task: str) -> None:
     """Add the task's answers to `data/recorded/<task>.jsonl`: lines that stand there stay first, as they
-    are."""
+    are. Memory does not grow with the answers."""
     require_task(task)
     path = recorded_file(task)
-    held = dict(recorded_lines(path))
-    count = len(held)
-    with open_journal() as journal:
+    added = 0
+    with open_journal() as journal, Answers(path, journal_file()) as answers:
 
         def lines() -> Iterator[Record]:
-            for key, record in held.items():
+            nonlocal added
+            for key, record in recorded_lines(path):
                 yield {"key": key, **record}
             for key, record in journal.records(task):
-                if key not in held:
+                if not answers.is_recorded(key):
+                    added += 1
                     yield {"key": key} | {name: record[name] for name in FIELDS if name in record}
 
         written = write_rows(path, lines())
-    print(f"{path}: {written - count} answers added to {count}; commit it, or `dvc add` it")
+    print(f"{path}: {added} answers added to {written - added}; commit it, or `dvc add` it")
 
 
 def import_answers(task: str, path: Path) -> None:
-    """Put the answers of a file that `export` wrote into the journal; known keys keep their first record."""
+    """Put the answers of a file that `export` wrote into the journal; known keys keep their first record.
+
+    A broken line is told before anything is written. Neither memory nor the time that other processes wait
+    for the journal grows with the file.
+    """
     require_task(task)
     if not path.exists():
         raise UserError(f"{path}: no such file")
-    records = {key: record | {"task": task} for key, record in recorded_lines(path)}
-    with Journal(journal_file()) as journal:
-        added = journal.add(records)
-    print(f"{journal_file()}: {added} of {len(records)} answers were new")
+    count = added = 0
+    with Answers(path, journal_file()) as answers:
+        records = ((key, record | {"task": task}) for key, record in answers.recorded())
+        while part := dict(islice(records, RECORDS_A_TRANSACTION)):
+            added += answers.journal.add(part)
+            count += len(part)
+    print(f"{journal_file()}: {added} of {count} answers were new")
 
 
 def verify() -> None:

@@ -71,6 +71,16 @@ class Answers:
             self._journal = Journal(self._journal_file)
         return self._journal
 
+    def is_recorded(self, key: str) -> bool:
+        """Whether the file holds the record of a key."""
+        found = self._recorded.execute("SELECT 1 FROM answers WHERE key = ?", (key,)).fetchone()
+        return found is not None
+
+    def recorded(self) -> Iterator[tuple[str, Record]]:
+        """The file's records with their keys, in order of keys; of a repeated key the first."""
+        for key, record in self._recorded.execute("SELECT key, record FROM answers ORDER BY key"):
+            yield key, json.loads(record)
+
     def get(self, keys: Iterable[str]) -> dict[str, Record]:
         """The records that exist, by key."""
         wanted = list(keys)
