@@ -63,7 +63,6 @@ def _rare_collections() -> Iterator[None]:
     over took nearly half of the client's CPU time at 4,096 in flight.
     """
     usual = gc.get_threshold()
-    gc.collect()
     gc.freeze()
     gc.set_threshold(400_000, 20, 100)
     try:
