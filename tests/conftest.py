@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from stages.ingest import __main__ as ingest
+from tests.pipeline import build
 from tests.project import REPOSITORY, configure, make_project, row, write_lines
 from tests.teacher_server import TeacherServer
 
 # Tests run side by side, one a core: threads of their own would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# The longest file, which a worker has to begin with so that none works on alone at the end.
+FIRST = "test_pipeline.py"
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files are handed to workers in this order, see `--no-loadscope-reorder` in pyproject.toml."""
+    items.sort(key=lambda item: item.path.name != FIRST)
 
 
 @pytest.fixture
@@ -27,6 +38,26 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PROMPTSTILL_HOME", str(tmp_path / ".still"))
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that `dvc repro` has built from end to end, once for all workers."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # The folders of the workers lie in that of the run.
+        folder = folder.parent
+    with FileLock(folder / "built.lock"):
+        if not (folder / "built").exists():
+            build(folder / "building")
+            (folder / "building").rename(folder / "built")
+    return folder / "built"
+
+
+@pytest.fixture
+def clone(built: Path, tmp_path: Path) -> Path:
+    """A copy of the built project, DVC's cache and the home included, for one test to change."""
+    return Path(shutil.copytree(built, tmp_path / "project", symlinks=True))
 
 
 @pytest.fixture

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import ast
-import os
-import random
-import re
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,32 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.project import (
-    REPOSITORY,
-    make_project,
-    make_tiny_student,
-    read_lines,
-    record_answers,
-    with_pipeline,
-    write,
-)
+from tests.pipeline import STAGES, TASKS, dvc, git, lock, stages_run
+from tests.project import REPOSITORY, read_lines, write
 
-# Embeddings of the same few texts are made once for all projects of this module.
-HOME = Path(tempfile.mkdtemp(prefix="promptstill-tests-"))
-TRAFFIC = "data/traffic/colour.jsonl"
-TASKS = ("colour", "colour-json")
-STAGES = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval")
 PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
-
-
-ROW = (
-    *("id", "input", "source", "account", "thread", "timestamp", "tags", "slices"),
-    *("samples", "teacher"),
-    *("answer", "label", "confidence", "agreement", "status", "reasons", "edited"),
-    *("group", "nearest", "split"),
-)
-
-
 ROW = (
     *("id", "input", "source", "account", "thread", "timestamp", "tags", "slices"),
     *("samples", "teacher"),
@@ -91,75 +61,6 @@ def test_a_stage_says_what_it_does_and_owns_its_params(stage: str) -> None:
     assert PIPELINE[stage]["matrix"] == {"task": "${tasks}"}
     owned = (REPOSITORY / f"stages/{stage}/params.py").exists()
     assert PIPELINE[stage].get("params", []) == ([f"${{item.task}}.{stage}"] if owned else [])
-
-
-def environment(project: Path) -> dict[str, str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "PYTHONPATH"))}
-    person = {
-        f"GIT_{who}_{what}": "t@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-    }
-    return clean | person | {"PATH": path, "PROMPTSTILL_HOME": str(HOME)}
-
-
-def dvc(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments],
-        cwd=project,
-        env=environment(project),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def git(project: Path, *arguments: str) -> None:
-    subprocess.run(
-        ["git", *arguments], cwd=project, env=environment(project), check=True, capture_output=True
-    )
-
-
-def stages_run(ended: subprocess.CompletedProcess[str]) -> list[str]:
-    """Stages whose command ran; those restored from the run cache or left alone do not count."""
-    return re.findall(r"Running stage '([^']+)'", ended.stdout)
-
-
-def lock(project: Path) -> dict[str, Any]:
-    """Hashes of every out, by stage."""
-    document = yaml.safe_load((project / "dvc.lock").read_text())["stages"]
-    return {name: {out["path"]: out["md5"] for out in stage["outs"]} for name, stage in document.items()}
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that `dvc repro` has built from end to end, once."""
-    project = tmp_path_factory.mktemp("built") / "project"
-    project.mkdir()
-    make_project(project)
-    with_pipeline(project)
-    make_tiny_student(project / "tiny")
-    here = Path.cwd()
-    os.chdir(project)
-    try:
-        for task in TASKS:
-            command = [sys.executable, "-m", "stages.ingest", task]
-            subprocess.run(command, env=environment(project), check=True, capture_output=True)
-            record_answers(project, task)
-    finally:
-        os.chdir(here)
-    git(project, "init", "-q")
-    git(project, "add", "-A")
-    git(project, "commit", "-qm", "start")
-    ended = dvc(project, "repro")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert sorted(stages_run(ended)) == sorted(f"{stage}@{task}" for stage in STAGES for task in TASKS)
-    return project
-
-
-@pytest.fixture
-def clone(built: Path, tmp_path: Path) -> Path:
-    """A copy of the built project, DVC's cache included, for one test to change."""
-    return Path(shutil.copytree(built, tmp_path / "project", symlinks=True))
 
 
 def edit_params(project: Path, task: str, stage: str, **changes: Any) -> None:
@@ -243,43 +144,6 @@ def test_an_edited_prompt_says_what_is_missing_and_restoring_it_restores_all(clo
     assert stages_run(ended) == []
     assert lock(clone) == before
     assert (clone / "data/generate/colour/rows.jsonl").exists()
-
-
-def test_the_same_inputs_give_the_same_bytes(clone: Path) -> None:
-    before = lock(clone)
-    shutil.rmtree(clone / ".dvc/cache/runs")
-    ended = dvc(clone, "repro", "--force", "eval@colour-json")
-    assert ended.returncode == 0, ended.stderr
-    assert stages_run(ended) == [f"{stage}@colour-json" for stage in STAGES]
-    assert lock(clone) == before
-
-
-def test_a_killed_run_goes_on_to_the_same_hashes(clone: Path) -> None:
-    before = lock(clone)
-    for path in (".dvc/cache", "models", *(f"data/{stage}" for stage in STAGES if stage != "train")):
-        shutil.rmtree(clone / path)
-    (clone / "dvc.lock").unlink()
-    delays = random.Random(5)
-    for whole_group in (True, False, True):
-        running = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", "eval@colour"],
-            cwd=clone,
-            env=environment(clone),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        time.sleep(delays.uniform(2, 12))
-        if whole_group:
-            os.killpg(running.pid, signal.SIGKILL)
-        else:
-            running.kill()
-        running.wait()
-    unlock = [sys.executable, "-m", "tools.unlock"]
-    subprocess.run(unlock, cwd=clone, env=environment(clone) | {"PYTHONPATH": str(REPOSITORY)}, check=True)
-    ended = dvc(clone, "repro", "eval@colour")
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert lock(clone) == {name: outs for name, outs in before.items() if name.endswith("@colour")}
 
 
 def test_a_colleague_pulls_what_was_pushed(clone: Path, tmp_path: Path) -> None:
