@@ -4,26 +4,49 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
+# Between two lines of a log.
+SECONDS_A_LINE = 20.0
+WORKING = "{desc}: {n_fmt}/{total_fmt}, {rate_noinv_fmt}, {remaining} left{postfix}"
+ENDED = "{desc}: {n_fmt}/{total_fmt} in {elapsed}, {rate_noinv_fmt}{postfix}"
 
-def progress(total: int, what: str, unit: str = "row") -> tqdm[Any]:
-    """A progress bar with rate and remaining time on a terminal; a line every 20 seconds in a log."""
+
+class _Lines:
+    """Standard error as a log: one line for each state, without the returns and blanks that redraw a bar."""
+
+    def write(self, text: str) -> None:
+        if text.strip():
+            print(text.strip(), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(total: int, what: str, unit: str = "row") -> Iterator[tqdm[Any]]:
+    """A progress bar with rate and remaining time on a terminal; a line now and then in a log.
+
+    Its last state tells how long the work took. In a log, work that is done before the first line is due
+    tells nothing.
+    """
     terminal = sys.stderr.isatty()
-    return tqdm(
+    bar = tqdm(
         total=total,
         desc=what,
-        unit=unit,
-        leave=terminal,
-        mininterval=0.2 if terminal else 20,
-        bar_format=None
-        if terminal
-        else "{desc}: {n_fmt}/{total_fmt} {rate_fmt}, {remaining} left{postfix}\n",
-        delay=0 if terminal else 20,
+        unit=f" {unit}",
+        file=sys.stderr if terminal else _Lines(),
+        mininterval=0.2 if terminal else SECONDS_A_LINE,
+        bar_format=f"{WORKING} |{{bar}}|" if terminal else WORKING,
+        dynamic_ncols=terminal,
+        delay=0 if terminal else SECONDS_A_LINE,
     )
+    try:
+        yield bar
+    finally:
+        bar.bar_format = ENDED
+        bar.close()
 
 
 def say(stage: str, task: str, lines: Iterable[str]) -> None:
