@@ -1,0 +1,1 @@
+"""The split of a million rows, and a peer that splits groups by label."""

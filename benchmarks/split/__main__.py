@@ -1,0 +1,151 @@
+"""How long the split of many rows takes, beside scikit-learn's StratifiedGroupKFold, and how even both are.
+
+    python -m benchmarks.split
+
+Rows are made up: three a user on average, some in threads, one in twenty near another, ten labels of very
+different sizes. Measured is everything from rows and near pairs to the three lists: links, components, the
+check for a giant one, placing, quotas. Finding the near pairs is measured by benchmarks.dedupe.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.generate.client import largest_memory
+from stages.shared.files import Row
+from stages.shared.similarity import Pair
+from stages.split.assign import SPLITS, assign, check_quotas
+from stages.split.links import Links, check_giant, components, links_of
+from stages.split.params import SplitParams
+
+HERE = Path(__file__).parent
+LARGE, SMALL = 1_000_000, 30_000
+TEST, VALIDATION = 0.1, 0.05
+NEAR = {"meaning": 0.75, "text": 0.35}
+PARAMS = SplitParams.check(
+    {
+        "encoder": "none",
+        "strategy": "stratified",
+        "windows": None,
+        "sources": None,
+        "seed": 0,
+        "test": TEST,
+        "validation": VALIDATION,
+        "link": NEAR,
+        "largest_component": 0.2,
+        "quarantine": NEAR | {"text_alone": 0.6},
+        "label_minimum": {"train": 1, "validation": 1, "test": 1},
+        "hard_slices": {"short": {"fraction": 0.2, "minimum": 1}},
+        "rare_label": 0.02,
+        "unsure": 0.5,
+        "abstain": [],
+    },
+    "benchmark",
+)
+
+
+def traffic(count: int) -> tuple[list[Row], list[Pair]]:
+    """Made-up rows and near pairs."""
+    random = np.random.default_rng(0)
+    accounts = random.integers(count // 3, size=count).tolist()
+    threads = np.where(random.random(count) < 0.2, random.integers(count, size=count), -1).tolist()
+    labels = np.minimum(random.geometric(0.35, size=count), 10).tolist()
+    short = (random.random(count) < 0.1).tolist()
+    rows: list[Row] = [
+        {
+            "id": f"row-{i:07}",
+            "timestamp": f"2026-01-01T00:00:00.{i:07}Z",
+            "account": f"a{accounts[i]}",
+            "thread": None if threads[i] < 0 else f"t{threads[i]}",
+            "document": None,
+            "translation_group": None,
+            "repeats": [],
+            "linked": [],
+            "label": f"label {labels[i]}",
+            "hard": ["short"] if short[i] else [],
+        }
+        for i in range(count)
+    ]
+    ends = random.integers(count, size=(count // 20, 2)).tolist()
+    return rows, [Pair(min(a, b), max(a, b), 0.9, 0.5) for a, b in ends if a != b]
+
+
+def ours(rows: list[Row], near: list[Pair]) -> tuple[dict[str, list[Row]], Links]:
+    """The stage's split."""
+    links = links_of(rows, near)
+    check_giant(rows, links, PARAMS.largest_component, "benchmark")
+    parts = assign(rows, links, PARAMS).parts
+    check_quotas(parts, PARAMS, "benchmark")
+    return parts, links
+
+
+def theirs(rows: list[Row], links: Links) -> dict[str, list[Row]]:
+    """scikit-learn's: one fold of as many as give the share of test; components are given to it."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    group = np.empty(len(rows), dtype=np.int64)
+    for name, members in enumerate(components(len(rows), links)):
+        group[members] = name
+    folds = StratifiedGroupKFold(round(1 / TEST), shuffle=True, random_state=0)
+    train, test = next(folds.split(rows, [row["label"] for row in rows], group))
+    return {"train": [rows[i] for i in train], "test": [rows[i] for i in test]}
+
+
+def unevenness(parts: dict[str, list[Row]], share: float) -> float:
+    """The largest distance of a label's share of test from the one asked for; rows in the hard slice, whose
+    share is another, left out."""
+    test, every = (
+        Counter(row["label"] for name in names for row in parts[name] if not row["hard"])
+        for names in (("test",), tuple(parts))
+    )
+    return max(abs(test[label] / count - share) for label, count in every.items())
+
+
+def timed(what: Any, *arguments: Any) -> tuple[float, Any]:  # noqa: ANN401
+    """Seconds and result."""
+    started = time.perf_counter()
+    found = what(*arguments)
+    return time.perf_counter() - started, found
+
+
+def main() -> None:
+    """Measure and write down."""
+    rows, near = traffic(SMALL)
+    seconds, (parts, links) = timed(ours, rows, near)
+    peer_seconds, peer_parts = timed(theirs, rows, links)
+    results: dict[str, float] = {
+        "speedup_vs_stratified_group_kfold_30k": peer_seconds / seconds,
+        "unevenness_30k": unevenness(parts, TEST),
+        "stratified_group_kfold_unevenness_30k": unevenness(peer_parts, TEST),
+    }
+    rows, near = traffic(LARGE)
+    seconds, (parts, links) = timed(ours, rows, near)
+    homes = {row["component"]: name for name in SPLITS for row in parts[name]}
+    spanning = sum(homes[row["component"]] != name for name in SPLITS for row in parts[name])
+    results |= {
+        "seconds_1m": seconds,
+        "components_1m": len(homes),
+        "rows_apart_from_their_component_1m": spanning,
+        "unevenness_1m": unevenness(parts, TEST),
+        "memory_mb_1m": largest_memory(),
+    }
+    table = Table("figure", "value", box=SIMPLE_HEAD)
+    for name, value in results.items():
+        table.add_row(name, f"{value:,.4f}")
+    Console().print(table)
+    rounded = {name: round(value, 4) for name, value in results.items()} | {"cores": os.cpu_count()}
+    (HERE / "results.json").write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
