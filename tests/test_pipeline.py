@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +12,18 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import Run
 from tests.pipeline import STAGES, TASKS, dvc, git, lock, stages_run
-from tests.project import REPOSITORY, read_lines, write
+from tests.project import REPOSITORY, read_lines, write, write_lines
 
 PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
 ROW = (
-    *("id", "input", "source", "account", "thread", "timestamp", "tags", "slices"),
+    *("id", "input", "source", "account", "thread", "document", "translation_group"),
+    *("timestamp", "tags", "slices"),
     *("samples", "teacher"),
     *("answer", "label", "confidence", "agreement", "status", "reasons", "edited"),
-    *("group", "nearest", "split"),
+    *("group", "nearest", "linked"),
+    *("hard", "difficulty", "component", "split", "split_reason"),
 )
 
 
@@ -96,6 +100,37 @@ def test_the_outs_hold_together(built: Path) -> None:
     for name in ("ingest", "validate", "dedupe", "split"):
         counts = yaml.safe_load((built / f"metrics/colour/{name}.json").read_text())
         assert counts["kept"] + counts["rejected"] + counts["review"] == counts["input"]
+
+
+def test_the_leak_certificate_names_method_thresholds_files_and_stands_in_the_card(built: Path) -> None:
+    certificate = yaml.safe_load((built / "metrics/colour/leaks.json").read_text())
+    files = {name: f"data/split/colour/{name}.jsonl" for name in ("train", "validation", "test")}
+    files["golden"] = "data/ingest/colour/golden.jsonl"
+    assert certificate["files_sha256"] == {
+        name: hashlib.sha256((built / path).read_bytes()).hexdigest() for name, path in files.items()
+    }
+    assert certificate["thresholds"]["link"] == {"meaning": 0.99, "text": 0.9}
+    assert len(certificate["pairs"]) == 6
+    assert all(one["shared_keys"] == one["near_pairs"] == 0 for one in certificate["pairs"].values())
+    card = " ".join((built / "models/colour/README.md").read_text().split())
+    assert certificate["method"] in card
+    assert all(found in card for found in certificate["files_sha256"].values())
+    nearest = certificate["pairs"]["train/test"]["nearest_text"]["similarity"]
+    assert f"| {nearest:.4f} |" in card
+
+
+def test_train_refuses_files_that_are_not_the_certified_ones(clone: Path, run: Run) -> None:
+    train = clone / "data/split/colour/train.jsonl"
+    rows = read_lines(train)
+    golden = read_lines(clone / "data/ingest/colour/golden.jsonl")[0]
+    train.unlink()
+    write_lines(train, [*rows, rows[0] | {"id": "new", "input": golden["input"]}])
+    ended = run("stages.train", "colour", cwd=clone)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == (
+        "error: data/split/colour/train.jsonl: not the file that the leak certificate was made for; "
+        "run `dvc repro split`"
+    )
 
 
 def test_datasets_reads_the_splits(built: Path, tmp_path: Path) -> None:

