@@ -12,13 +12,13 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from stages.shared.errors import UserError
 from stages.shared.files import compact_json
+from stages.shared.lookup import with_keys
 
 # A record: `response` (the reply's text), `finish_reason`, `model` (as the server names it), `recorded_at`
 # (ISO 8601, UTC); where the server tells them `prompt_tokens`, `completion_tokens` and `logprobs` (one a
@@ -27,7 +27,6 @@ from stages.shared.files import compact_json
 Record = dict[str, Any]
 
 VERSION = 2
-KEYS_PER_QUERY = 500
 TABLES = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, record TEXT NOT NULL, sha256 TEXT NOT NULL
@@ -206,15 +205,6 @@ class Journal:
         except sqlite3.DatabaseError as error:
             return [str(error)]
         return [line for line in found if line != "ok"] + bad
-
-
-def with_keys(database: sqlite3.Connection, query: str, keys: Iterable[str]) -> Iterator[tuple[Any, ...]]:
-    """The lines of a query whose `key` is among any number of keys: one statement takes only so many."""
-    source = iter(keys)
-    while part := list(islice(source, KEYS_PER_QUERY)):
-        marks = ",".join("?" * len(part))
-        # A list, for a cursor would be closed with this generator, which may be after the database.
-        yield from database.execute(f"{query} WHERE key IN ({marks})", part).fetchall()
 
 
 def insert(database: sqlite3.Connection, records: Mapping[str, Record]) -> int:

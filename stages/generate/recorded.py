@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from stages.generate.journal import Journal, Record, with_keys
+from stages.generate.journal import Journal, Record
 from stages.shared.errors import UserError
 from stages.shared.files import read_lines
+from stages.shared.lookup import with_keys
 
 REQUIRED = ("key", "response", "model", "recorded_at")
 # What a recorded line holds of a journal's record, in this order; how long a server took is left out.
