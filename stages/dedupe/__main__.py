@@ -8,8 +8,9 @@ from stages.dedupe.params import DedupeParams
 from stages.dedupe.rows import kept_rows
 from stages.shared.edge import run_stage
 from stages.shared.embeddings import embed
+from stages.shared.engine import running
 from stages.shared.files import Row, write_csv, write_json, write_rows
-from stages.shared.paths import metrics_file, out, plot_file
+from stages.shared.paths import PARAMS, metrics_file, out, plot_file
 from stages.shared.report import counted, row_metrics, say
 from stages.shared.similarity import near_pairs
 
@@ -20,19 +21,19 @@ def main(task: str) -> None:
     params = DedupeParams.load(task)
     rows = kept_rows(task)
     texts = [row["input"] for row in rows]
-    vectors = embed(texts, params.encoder)
-
-    pairs = near_pairs(vectors, texts, params.meaning, params.text)
-    kept, removed = represent(rows, pairs, params.slice_minimum)
-    queue = label_conflicts(removed, kept)
-    flooded: list[Row] = []
-    if params.flooding is not None:
-        position = {row["id"]: i for i, row in enumerate(rows)}
-        left = vectors[[position[row["id"]] for row in kept]]
-        loose = near_pairs(
-            left, [row["input"] for row in kept], params.flooding.meaning, params.flooding.text
-        )
-        kept, flooded = without_floods(kept, loose, params.flooding.most)
+    engine = params.engine
+    with running(engine, f"{PARAMS}: {task}.dedupe.engine"):
+        vectors = embed(texts, params.encoder, engine)
+        pairs = near_pairs(vectors, texts, params.meaning, params.text, engine)
+        kept, removed = represent(rows, pairs, params.slice_minimum)
+        flooded: list[Row] = []
+        if params.flooding is not None:
+            loose = params.flooding
+            position = {row["id"]: i for i, row in enumerate(rows)}
+            left = [position[row["id"]] for row in kept]
+            alike = near_pairs(vectors[left], [texts[i] for i in left], loose.meaning, loose.text, engine)
+            kept, flooded = without_floods(kept, alike, loose.most)
+    queue = label_conflicts(removed, [*kept, *flooded])
     some = sampled(len(rows))
     around = near_pairs(vectors[some], [texts[i] for i in some], max(0.0, params.meaning - MARGIN), 0.0)
 

