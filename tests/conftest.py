@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,12 @@ from tests.teacher_server import TeacherServer
 
 # Tests run side by side, one a core: threads of their own would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray reads these when it is imported: its clusters ask for a token, which is not kept in the home folder.
+os.environ |= {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 
 # The longest file, which a worker has to begin with so that none works on alone at the end.
 FIRST = "test_pipeline.py"

@@ -23,7 +23,7 @@ import numpy as np
 import ray
 import ray.data
 from numpy.typing import NDArray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 import stages
 from stages.shared.embeddings import Vectors, load_encoder
@@ -58,10 +58,10 @@ def connected(where: str) -> Iterator[None]:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         raise UserError(
-            f"{where}: no Ray cluster at {address} ({one_line(error)}); correct RAY_ADDRESS, unset it to "
-            "work on this machine, or set `local`"
+            f"{where}: cannot join the Ray cluster {address} ({one_line(error)}); correct RAY_ADDRESS, set "
+            "RAY_AUTH_MODE=token if it asks for a token, unset both to work on this machine, or set `local`"
         ) from None
     try:
         _configure()
