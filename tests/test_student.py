@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stages.shared.files import write_rows
+from stages.shared.files import file_hash, write_rows
 from stages.shared.paths import metrics_file, model_dir, out
 from stages.shared.student import load_base, load_tokenizer
 from stages.train import __main__ as train
@@ -40,9 +40,22 @@ def small(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         | {"answer": label_of(text), "label": label_of(text), "teacher": {"model": "m", "prompt_hash": "p"}}
         for i, text in enumerate(texts)
     ]
-    for name, part in (("train", rows[:18]), ("validation", rows[18:]), ("test", rows[18:])):
-        write_rows(out("split", "colour", name), part)
-    write(metrics_file("colour", "leaks"), json.dumps({"pairs": {"train/test": {"shared_keys": 0}}}))
+    files = {name: out("split", "colour", name) for name in ("train", "validation", "test", "quarantine")}
+    files["golden"] = out("ingest", "colour", "golden")
+    parts = {"train": rows[:18], "validation": rows[18:], "test": rows[18:], "quarantine": [], "golden": []}
+    for name, path in files.items():
+        write_rows(path, parts[name])
+    nearest = {"similarity": 0.5}
+    pair = {"shared_keys": 0, "near_pairs": 0, "nearest_meaning": nearest, "nearest_text": nearest}
+    near = {"meaning": 0.9, "text": 0.9}
+    certificate = {
+        "method": "none",
+        "encoder": "none",
+        "thresholds": {"link": near, "quarantine": near},
+        "files_sha256": {name: file_hash(path) for name, path in files.items()},
+        "pairs": {"train/test": pair},
+    }
+    write(metrics_file("colour", "leaks"), json.dumps(certificate))
     return project
 
 

@@ -29,13 +29,12 @@ import stages
 from stages.shared.embeddings import Vectors, load_encoder
 from stages.shared.errors import UserError, one_line
 from stages.shared.models import model_hash, resolve
-from stages.shared.sketch import Sketches
 
 Batch = dict[str, NDArray[Any]]
 Near = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 Block = tuple[int, int, int, int]
 
-# About a second of work each: below that the cost of a task shows, above it a lost node costs more.
+# Many to a task, because a task has a cost; not too many, because a lost node loses what it was at.
 TEXTS_A_TASK = 64
 BLOCKS_A_TASK = 32
 
@@ -146,7 +145,7 @@ def pairs(
     block_pairs: Callable[..., Near],
     left: Vectors,
     right: Vectors | None,
-    short: Sketches,
+    short: object,
     threshold: float,
     blocks: Sequence[Block],
 ) -> Iterator[Near]:
