@@ -180,7 +180,9 @@ def test_pinned_rows_stay_whatever_vanishes_or_comes_early(seed: int, random: An
     told = {move["id"] for move in placed.moves if move["pinned"]}
     for name, part in placed.parts.items():
         for one in part:
-            assert pins.get(one["id"], name) == name or one["id"] in told
+            stays = pins.get(one["id"]) == name
+            assert stays or one["id"] in told or one["id"] not in pins
+            assert (one["split_reason"] == "pinned") is stays
 
 
 def test_pins_are_checked() -> None:

@@ -49,8 +49,8 @@ class Precision:
 # Accuracy and Stability of Numerical Algorithms, section 3.1): less than 1e-4 up to 1,600 dimensions.
 SINGLE = Precision("cpu", "float32", 1e-4, 400)
 # bfloat16 has 8 significant bits: both factors, the product and the threshold that it is compared with are
-# each rounded by at most 2**-8 of values that do not exceed 1.
-HALF = Precision("cpu", "bfloat16", 4 * 2**-8 + 1e-4, 1500)
+# each rounded by at most 2**-8 of values that do not exceed 1; sums are in single precision.
+HALF = Precision("cpu", "bfloat16", 4 * 2**-8 + 2e-4, 1500)
 GPU = Precision("cuda", "bfloat16", HALF.slack, 300_000)
 
 

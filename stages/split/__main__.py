@@ -19,7 +19,7 @@ from stages.shared.slices import load_slices
 from stages.split.assign import SPLITS, assign, check_quotas, random_split
 from stages.split.certificate import METHOD, Part, leak_certificate, leaks
 from stages.split.hard import with_difficulty
-from stages.split.links import check_giant, components, links_of, without_each
+from stages.split.links import check_giant, links_of, without_each
 from stages.split.params import SplitParams
 from stages.split.pins import check_pins
 from stages.split.quarantine import quarantine
@@ -74,17 +74,17 @@ def main(task: str) -> None:
     write_rows(out("split", task, "quarantine"), quarantined)
     write_rows(out("split", task, "moves"), placed.moves)
     counts = {name: len(parts[name]) for name in SPLITS}
-    members = components(len(rows), links)
-    largest = max(members, key=len)
+    sizes = Counter(row["component"] for part in parts.values() for row in part)
+    largest = max(sizes, key=lambda name: (sizes[name], name))
     metrics = row_metrics(
         len(rows) + len(quarantined),
         len(rows),
         ["near_golden"] * len(quarantined),
         **counts,
-        components=len(members),
+        components=len(sizes),
         largest_component={
-            "rows": len(largest),
-            "first": min(rows[i]["id"] for i in largest),
+            "name": largest,
+            "rows": sizes[largest],
             "rows_without_links_by": without_each(len(rows), links),
         },
         links={kind: len(some) for kind, some in links.items()},
@@ -108,7 +108,7 @@ def main(task: str) -> None:
         task,
         [
             f"{counted(counts)}; {len(quarantined)} rows near a golden case quarantined",
-            f"{len(members)} components, the largest of {len(largest)} rows; "
+            f"{len(sizes)} components, the largest of {sizes[largest]} rows; "
             f"{len(placed.moves)} rows moved by links",
             f"no key and no near pair in two splits (a random split: {chance[0]} and {chance[1]})",
             f"nearest texts: {', '.join(f'{pair} {value:.2f}' for pair, value in nearest.items())}",

@@ -109,7 +109,8 @@ def assign(
     placed = []
     for i, row in enumerate(rows):
         component = components[root(i)]
-        reason = component.reason if component.decider == i else _why(row, component.split, params)
+        decided = component.decider == i
+        reason = component.reason if decided else _why(row, component.split, params, pinned)
         named = {"component": rows[component.first]["id"], "split": component.split, "split_reason": reason}
         placed.append(row | named)
     return Placement({name: [row for row in placed if row["split"] == name] for name in SPLITS}, moves)
@@ -120,8 +121,11 @@ def _move(row: Row, source: str, target: str, because: Row, pinned: Mapping[str,
     return {"id": row["id"]} | ends | {"pinned": row["id"] in pinned}
 
 
-def _why(row: Row, split: str, params: SplitParams) -> str:
-    """Why a row that decided nothing is where it is: its time or source says the same, or else its links."""
+def _why(row: Row, split: str, params: SplitParams, pinned: Mapping[str, str]) -> str:
+    """Why a row that decided nothing is where it is: its pin, time or source says the same, or else its
+    links."""
+    if pinned.get(row["id"]) == split:
+        return PINNED
     if params.strategy == "stratified":
         return LINK
     own, reason = RULES[params.strategy](params)(row, None)
