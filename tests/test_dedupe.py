@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.dedupe.groups import label_conflicts, represent, without_floods
-from stages.dedupe.histogram import ROWS, histogram, sampled
+from stages.dedupe.histogram import histogram
 from stages.shared import similarity
 from stages.shared.embeddings import embed
 from stages.shared.graph import connected
 from stages.shared.ngrams import nearest_text_between, similar_texts_between, text_similarity
 from stages.shared.origin import origin
+from stages.shared.sampling import evenly
 from stages.shared.similarity import (
     Pair,
     meaning_pairs,
@@ -228,11 +229,11 @@ def test_groups_with_different_labels_are_queued_for_review_with_all_their_membe
     assert {one["group"] for one in label_conflicts(*represent(rows, pairs)[::-1])} == {"row-000"}
 
 
-def test_the_histogram_is_made_of_a_bounded_sample() -> None:
-    assert sampled(3) == [0, 1, 2]
-    assert len(sampled(ROWS)) == ROWS
-    assert len(sampled(10 * ROWS)) == ROWS
-    assert ROWS / 2 < len(sampled(ROWS + 1)) <= ROWS
+@given(st.integers(0, 500), st.integers(1, 60))
+def test_an_even_sample_is_bounded_and_spread_over_all(count: int, most: int) -> None:
+    sample = evenly(count, most)
+    assert len(sample) == count if count <= most else most / 2 < len(sample) <= most
+    assert not sample or (sample[0] == 0 and count - sample[-1] <= sample.step)
 
 
 @given(words, words, st.floats(0.05, 1))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stages.shared.errors import UserError
 from stages.shared.origin import origin
 from stages.shared.similarity import Pair
+from stages.split import certificate
 from stages.split.assign import SPLITS, assign, check_quotas, random_split
 from stages.split.certificate import Part, leak_certificate, leaks
 from stages.split.hard import with_difficulty
@@ -341,12 +342,29 @@ def test_the_certificate_finds_what_two_splits_share() -> None:
         part("train", [deduped(0, account="a")]),
         part("test", [deduped(1, account="a", group="row-000")]),
     ]
-    certificate = leak_certificate(leaking, {("row-000", "row-000")})
-    assert leaks(certificate) == ["train/test share 2 keys and 0 near pairs"]
-    nearest = certificate["train/test"]["nearest_meaning"]
+    found = leak_certificate(leaking, {("row-000", "row-000")})
+    assert leaks(found) == ["train/test share 2 keys and 0 near pairs"]
+    nearest = found["train/test"]["nearest_meaning"]
     assert nearest["similarity"] == 1.0
     assert nearest["train"]["id"] == "row-000"
     assert nearest["test"]["id"] == "row-001"
+
+
+def test_of_many_texts_an_even_sample_is_compared_and_the_certificate_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts = [
+        part("train", [deduped(i, account=None) for i in range(7)]),
+        part("test", [deduped(i) for i in range(10, 12)]),
+    ]
+    whole = leak_certificate(parts, set())["train/test"]
+    assert "texts_compared" not in whole
+    monkeypatch.setattr(certificate, "TEXTS", 3)
+    sampled = leak_certificate(parts, set())["train/test"]
+    assert sampled["texts_compared"] == {"train": 3, "test": 2}
+    assert sampled["nearest_meaning"] == whole["nearest_meaning"]
+    assert sampled["nearest_text"]["train"]["id"] in {"row-000", "row-003", "row-006"}
+    assert sampled["nearest_text"]["similarity"] <= whole["nearest_text"]["similarity"]
 
 
 def test_what_must_stay_unseen_is_refused_by_id_and_by_text() -> None:

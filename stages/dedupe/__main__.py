@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stages.dedupe.groups import label_conflicts, represent, without_floods
-from stages.dedupe.histogram import COLUMNS, MARGIN, histogram, sampled
+from stages.dedupe.histogram import COLUMNS, MARGIN, ROWS, histogram
 from stages.dedupe.params import DedupeParams
 from stages.dedupe.rows import kept_rows
 from stages.shared.edge import run_stage
@@ -12,6 +12,7 @@ from stages.shared.engine import running
 from stages.shared.files import Row, write_csv, write_json, write_rows
 from stages.shared.paths import PARAMS, metrics_file, out, plot_file
 from stages.shared.report import counted, row_metrics, say
+from stages.shared.sampling import evenly
 from stages.shared.similarity import near_pairs
 
 
@@ -34,7 +35,7 @@ def main(task: str) -> None:
             alike = near_pairs(vectors[left], [texts[i] for i in left], loose.meaning, loose.text, engine)
             kept, flooded = without_floods(kept, alike, loose.most)
     queue = label_conflicts(removed, [*kept, *flooded])
-    some = sampled(len(rows))
+    some = list(evenly(len(rows), ROWS))
     around = near_pairs(vectors[some], [texts[i] for i in some], max(0.0, params.meaning - MARGIN), 0.0)
 
     write_rows(out("dedupe", task), kept)

@@ -15,11 +15,6 @@ BINS = 20
 ROWS = 20_000
 
 
-def sampled(count: int) -> list[int]:
-    """Positions of at most `ROWS` of `count` rows, evenly spread."""
-    return list(range(0, count, -(-count // ROWS)))
-
-
 def histogram(pairs: list[Pair]) -> list[tuple[float, float, int]]:
     """Lower edges of the bins of meaning and text with the number of pairs in both; empty bins are left
     out."""

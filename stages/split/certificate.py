@@ -10,9 +10,12 @@ from typing import Any
 from stages.shared.files import Row
 from stages.shared.ngrams import nearest_text_between
 from stages.shared.origin import origin_keys
+from stages.shared.sampling import evenly
 from stages.shared.similarity import nearest_between
 from stages.shared.sketch import Vectors
 
+# All texts are compared with all up to so many rows of a part; of more an even sample is, which is told.
+TEXTS = 20_000
 METHOD = (
     "keys: account, thread, document, translation group, near-duplicate group, component of every row, of "
     "its exact repeats and of those that it stands for; near pairs: cosine of embeddings and Jaccard index "
@@ -50,8 +53,17 @@ def leak_certificate(parts: list[Part], near: set[tuple[str, str]]) -> dict[str,
 
 def _nearest(left: Part, right: Part) -> dict[str, Any]:
     by_meaning = nearest_between(left.vectors, right.vectors)
-    by_text = nearest_text_between([row["input"] for row in left.rows], [row["input"] for row in right.rows])
-    return {"nearest_meaning": _pair(left, right, by_meaning), "nearest_text": _pair(left, right, by_text)}
+    some, others = evenly(len(left.rows), TEXTS), evenly(len(right.rows), TEXTS)
+    i, j, similarity = nearest_text_between(
+        [left.rows[k]["input"] for k in some], [right.rows[k]["input"] for k in others]
+    )
+    found = {
+        "nearest_meaning": _pair(left, right, by_meaning),
+        "nearest_text": _pair(left, right, (some[i], others[j], similarity)),
+    }
+    if len(some) < len(left.rows) or len(others) < len(right.rows):
+        found["texts_compared"] = {left.name: len(some), right.name: len(others)}
+    return found
 
 
 def _keys(rows: list[Row]) -> set[tuple[str, str]]:
