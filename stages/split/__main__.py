@@ -42,6 +42,8 @@ def main(task: str) -> None:
             vectors, golden_vectors, texts, golden_texts, apart.meaning, apart.text, engine
         )
         alike = similar_texts_between(texts, golden_texts, apart.text_alone)
+        near_ids = {(rows[pair.left]["id"], golden[pair.right]["id"]) for pair in near_golden}
+        near_ids |= {(rows[left]["id"], golden[right]["id"]) for left, right, _ in alike}
         stay, quarantined = quarantine(rows, golden, near_golden, alike)
         if not stay:
             raise UserError(
@@ -57,7 +59,7 @@ def main(task: str) -> None:
     check_quotas(parts, params, task)
 
     position = {row["id"]: i for i, row in enumerate(rows)}
-    near_ids = {(rows[pair.left]["id"], rows[pair.right]["id"]) for pair in near}
+    near_ids |= {(rows[pair.left]["id"], rows[pair.right]["id"]) for pair in near}
 
     def certificate_of(split: dict[str, list[Row]]) -> Row:
         measured = [
