@@ -212,6 +212,19 @@ def test_each_label_gives_every_split_its_share(seed: int) -> None:
         assert abs(counts["validation"] - 15) <= 1
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_new_components_make_up_for_the_rows_that_links_took_elsewhere(seed: int) -> None:
+    rows = [
+        deduped(i, label=str(i % 2), account="one" if i % 4 == 0 else None if i % 8 else f"a{i}")
+        for i in range(400)
+    ]
+    parts = split_of(rows, seed=seed, largest_component=1)
+    linked = sum(one["account"] == "one" for one in parts["test"])
+    assert linked in (0, 100)
+    for label, expected in (("0", max(40, linked)), ("1", 40)):
+        assert abs(sum(one["label"] == label for one in parts["test"]) - expected) <= 1
+
+
 def test_another_seed_draws_another_split() -> None:
     rows = [deduped(i, label=str(i % 4)) for i in range(100)]
     tests = {tuple(one["id"] for one in split_of(rows, seed=seed)["test"]) for seed in range(4)}
@@ -226,7 +239,7 @@ def test_test_is_the_latest_window_and_links_out_of_it_are_told() -> None:
     assert [one["id"] for one in parts["test"]] == [f"row-{i:03}" for i in range(72, 96) if i != 90]
     assert {one["split_reason"] for one in parts["test"]} == {"window"}
     assert [one["id"] for one in parts["train"] if one["split_reason"] == "link"] == ["row-090"]
-    with pytest.raises(UserError, match=r"strategy time needs windows"):
+    with pytest.raises(UserError, match=r"here.windows: strategy time needs {validation_from"):
         split_params(strategy="time")
     with pytest.raises(UserError, match="not a date or an ISO 8601 time"):
         split_params(strategy="time", windows={"validation_from": "May", "test_from": "2026-03-04"})
@@ -240,7 +253,7 @@ def test_whole_sources_are_held_out() -> None:
         "validation": {"phone"},
         "test": {"email"},
     }
-    with pytest.raises(UserError, match=r"strategy source needs sources"):
+    with pytest.raises(UserError, match=r"here.sources: strategy source needs {validation"):
         split_params(strategy="source")
 
 

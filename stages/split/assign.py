@@ -5,11 +5,11 @@ says where that goes; a row that is linked to one joins it. What is decided so b
 before it: rows that come later move none that was there, unless they link two components in different splits.
 Then the earlier one's split holds for both, and every row that moves is reported with the row that moved it.
 
-Stratified: each component adds the shares of test, validation and train to the credits of its stratum (label,
-and the share of test that its first row has) and goes where the credit is largest, which costs one (smooth
-weighted round robin): at every moment each stratum has given each split its share, to within one component.
-A hash of the component would not even need the order of time, but leaves labels with few components out of
-test altogether. Rows of a release can be pinned, so that also rows that vanish, or come with an early
+Stratified: each row adds the shares of test, validation and train to the credits of its stratum (label, and
+the share of test that it has), and the split that it is in is charged one. A row that founds a component
+goes where the credit is largest (smooth weighted round robin), and so makes up for the rows that links have
+taken elsewhere. A hash of the component would not even need the order of time, but leaves the sizes of splits
+and labels to chance. Rows of a release can be pinned, so that also rows that vanish, or come with an early
 timestamp, move none.
 """
 
@@ -94,6 +94,9 @@ def assign(
             joined.append(Component(i, i, True, pin, PINNED, [i]))
         alone = [] if joined[-1].first == i else [i]
         leads = min(joined, key=lambda one: (not one.pinned, rank[one.decider]))
+        if earlier[i]:
+            # A row that joins takes up its label's share too.
+            rule(rows[i], leads.split)
         for other in joined:
             if other.split != leads.split:
                 moves += [_move(rows[j], other.split, leads.split, rows[i], pinned) for j in other.rows]
@@ -132,7 +135,7 @@ def _why(row: Row, split: str, params: SplitParams, pinned: Mapping[str, str]) -
     return reason if own == split else LINK
 
 
-# Where a component goes that a row founds, and why; a pin is a split that stands already.
+# Where a component goes that a row founds, and why; a pin is a split that stands already, and is counted.
 Rule = Callable[[Row, str | None], tuple[str, str]]
 
 
@@ -192,7 +195,7 @@ def _credits_at_start(stratum: tuple[str, float], params: SplitParams) -> dict[s
 
 
 def _next_split(credits: dict[str, float], test: float, validation: float, pin: str | None = None) -> str:
-    """Add the shares, take the pinned split or that with the largest credit, and charge it one component."""
+    """Add the shares, take the pinned split or that with the largest credit, and charge it one row."""
     for name, share in zip(SPLITS, (1 - test - validation, validation, test), strict=True):
         credits[name] += share
     split = pin or max(SPLITS, key=lambda name: credits[name])

@@ -55,7 +55,7 @@ def check_giant(rows: list[Row], links: Links, most: float, task: str) -> None:
     )
     raise UserError(
         f"params.yaml: {task}.split.largest_component: one component holds {len(giant)} of {len(rows)} rows, "
-        f"more than {most:.0%}; without links by {kind} the largest would hold {left[kind]}; {remedy}"
+        f"more than {100 * most:g}%; without links by {kind} the largest would hold {left[kind]}; {remedy}"
     )
 
 

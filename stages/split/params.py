@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from stages.shared.engine import Engine
 from stages.shared.settings import Settings, StageParams
@@ -111,10 +111,16 @@ class SplitParams(StageParams):
             )
         return self
 
-    @model_validator(mode="after")
-    def _names_what_is_held_out(self) -> Self:
-        if self.strategy == "time" and self.windows is None:
-            raise ValueError("strategy time needs windows: {validation_from: DATE, test_from: DATE}")
-        if self.strategy == "source" and self.sources is None:
-            raise ValueError("strategy source needs sources: {validation: [...], test: [...]}")
-        return self
+    @field_validator("windows")
+    @classmethod
+    def _dates_are_there(cls, value: Windows | None, known: ValidationInfo) -> Windows | None:
+        if known.data.get("strategy") == "time" and value is None:
+            raise ValueError("strategy time needs {validation_from: DATE, test_from: DATE}")
+        return value
+
+    @field_validator("sources")
+    @classmethod
+    def _sources_are_there(cls, value: Sources | None, known: ValidationInfo) -> Sources | None:
+        if known.data.get("strategy") == "source" and value is None:
+            raise ValueError("strategy source needs {validation: [...], test: [...]}")
+        return value
