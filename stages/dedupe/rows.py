@@ -1,15 +1,23 @@
-"""What dedupe works on, for the stage and for `still dedupe`."""
+"""The rows that dedupe works on, for the stage and for `still dedupe`."""
 
 from __future__ import annotations
 
-from stages.shared.errors import UserError
-from stages.shared.files import Row, read_rows
-from stages.shared.paths import metrics_file, out
+from typing import cast
+
+from promptstill.console.errors import UserError
+from promptstill.core.files import iter_rows
+from promptstill.core.paths import metrics_file, out
+from promptstill.rows.row import KeptRow, ValidatedRow
 
 
-def kept_rows(task: str) -> list[Row]:
-    """The rows that validate kept. Raises UserError where there are none."""
-    rows = [row for row in read_rows(out("validate", task), "validate") if row["status"] == "kept"]
+def kept_rows(task: str) -> list[KeptRow]:
+    """The rows that validate kept. Raises UserError if there are none."""
+    rows = [
+        # validate rejects rows without an answer.
+        cast(KeptRow, row)
+        for row in iter_rows(out("validate", task), ValidatedRow, "validate")
+        if row["status"] == "kept"
+    ]
     if not rows:
         raise UserError(
             f"{out('validate', task)}: no row was kept; look at the reasons in "

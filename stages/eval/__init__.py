@@ -1,1 +1,1 @@
-"""Adapter, test rows and golden cases in; what student, base, teacher and baseline are worth out."""
+"""Adapter, test rows and golden cases in; scores of student, base, teacher and baseline out."""

@@ -1,23 +1,23 @@
-"""The honest simple baseline: logistic regression on sentence embeddings, one for each scored key."""
+"""The baseline: logistic regression on sentence embeddings, one classifier for each scored key."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from sklearn.linear_model import LogisticRegression
 
-from stages.shared.answers import Answer, AnswerSpec
-from stages.shared.embeddings import Vectors
+from promptstill.answers.spec import AnswerSpec
+from promptstill.near.vectors import Vectors
+from promptstill.rows.row import Answer
 
 
 def baseline_answers(
-    train_vectors: Vectors, train_answers: list[Answer], vectors: Vectors, spec: AnswerSpec, c: float
+    train_vectors: Vectors, train_answers: Sequence[Answer], vectors: Vectors, spec: AnswerSpec, c: float
 ) -> list[Answer]:
-    """Answers for `vectors`, each scored key by a classifier of its own; keys that no metric scores are left
-    out."""
+    """Answers for `vectors`, with only the scored keys. `c` is the inverse regularisation."""
     if not spec.scored:
-        said = _classify(train_vectors, [str(answer) for answer in train_answers], vectors, c)
-        return list(said)
+        return list(_classify(train_vectors, [str(answer) for answer in train_answers], vectors, c))
     columns = {}
     for key in spec.scored:
         values = [json.dumps(answer[key]) for answer in train_answers if isinstance(answer, dict)]

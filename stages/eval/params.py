@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from stages.shared.settings import StageParams
+from promptstill.core.settings import StageParams
 
 
 class EvalParams(StageParams):
@@ -14,8 +14,10 @@ class EvalParams(StageParams):
 
     stage: ClassVar[str] = "eval"
 
-    confidence_level: float = Field(gt=0, lt=1, description="of the Wilson intervals")
-    encoder: str = Field(description="sentence-transformers model under the baseline")
+    encoder: str = Field(description="sentence-transformers model of the baseline")
     baseline_c: float = Field(
         gt=0, description="inverse regularisation of the baseline's logistic regression"
+    )
+    confidence_level: float = Field(
+        default=0.95, gt=0, lt=1, description="confidence level of the Wilson intervals"
     )

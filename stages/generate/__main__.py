@@ -1,77 +1,92 @@
-"""generate: the teacher's samples for every row and every golden input, from recorded answers, the journal or
-the teacher."""
+"""generate: the teacher's samples for every row and golden input, from recorded replies, the journal or the
+teacher."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 
-from stages.generate.budget import Tally, usd
-from stages.generate.collect import Rows, ask_missing, count_missing, resolved
+from promptstill.console.say import say
+from promptstill.console.stage_main import stage_main
+from promptstill.core.files import iter_rows, write_json, write_rows
+from promptstill.core.metrics import require_all_rows, row_metrics
+from promptstill.core.paths import metrics_file, out
+from promptstill.rows.row import IngestedCase, IngestedRow, SampledCase, SampledRow, UnansweredRow
+from promptstill.teacher.ask import ask_missing
+from promptstill.teacher.budget import Tally, usd
+from promptstill.teacher.lookup import count_missing, resolved
+from promptstill.teacher.outcome import Outcome
+from promptstill.teacher.session import open_session
 from stages.generate.params import GenerateParams
-from stages.generate.questions import Questions
-from stages.generate.recorded import Answers
-from stages.generate.run import Run
-from stages.generate.samples import teacher_facts, with_samples, without_samples
-from stages.shared.edge import run_stage
-from stages.shared.files import iter_rows, write_json, write_rows
-from stages.shared.paths import journal_file, metrics_file, out, recorded_file
-from stages.shared.report import row_metrics, say
+from stages.generate.samples import sampled, teacher_of
 
 
 def main(task: str) -> None:
     """Write `data/generate/<task>/{rows,golden,dead}.jsonl` and `metrics/<task>/generate.json`."""
     params = GenerateParams.load(task)
-    questions = Questions.load(task, params)
-    rows, golden = ingested(task, "rows"), ingested(task, "golden")
-    run, tally = Run(), Tally()
+    outcome, tally = Outcome(), Tally()
 
-    with Answers(recorded_file(task), journal_file()) as answers:
-        count = count_missing(lambda: chain(rows(), golden()), questions, answers)
-        if count.missing_rows:
-            run = ask_missing(task, lambda: chain(rows(), golden()), count, questions, answers)
-        facts = teacher_facts(questions)
-        alive = (row for row in rows() if row["id"] not in run.dead)
-        complete = (with_samples(one, facts, tally) for one in resolved(alive, questions, answers))
-        kept = write_rows(out("generate", task, "rows"), complete)
-        dead = [row | {"reason": run.dead[row["id"]]} for row in rows() if row["id"] in run.dead]
+    # Rows are read anew for every pass, so memory does not grow with their number.
+    def rows() -> Iterator[IngestedRow]:
+        return iter_rows(out("ingest", task), IngestedRow, "ingest")
+
+    def golden() -> Iterator[IngestedCase]:
+        return iter_rows(out("ingest", task, "golden"), IngestedCase, "ingest")
+
+    def everything() -> Iterator[IngestedRow | IngestedCase]:
+        return chain(rows(), golden())
+
+    with open_session(task, params) as session:
+        missing = count_missing(session, everything)
+        if missing.missing_rows:
+            outcome = ask_missing(session, everything, missing)
+        teacher = teacher_of(session.questions)
+
+        def sampled_rows() -> Iterator[SampledRow]:
+            alive = (row for row in rows() if row["id"] not in outcome.dead)
+            for inquiry in resolved(session, alive):
+                yield {**inquiry.row, **sampled(inquiry, teacher, tally)}
+
+        def sampled_cases() -> Iterator[SampledCase]:
+            """A case without an answer stays, and counts as not answered."""
+            for inquiry in resolved(session, golden()):
+                if inquiry.row["id"] in outcome.dead:
+                    yield {**inquiry.row, "samples": [], "teacher": teacher}
+                else:
+                    yield {**inquiry.row, **sampled(inquiry, teacher, tally)}
+
+        kept = write_rows(out("generate", task), sampled_rows())
+        dead: list[UnansweredRow] = [
+            {**row, "reason": outcome.dead[row["id"]]} for row in rows() if row["id"] in outcome.dead
+        ]
         write_rows(out("generate", task, "dead"), dead)
-        cases = (
-            without_samples(one.row, facts) if one.row["id"] in run.dead else with_samples(one, facts, tally)
-            for one in resolved(golden(), questions, answers)
-        )
-        golden_count = write_rows(out("generate", task, "golden"), cases)
-    cases_unanswered = len(run.dead) - len(dead)
+        cases = write_rows(out("generate", task, "golden"), sampled_cases())
+    require_all_rows(missing.rows, kept + len(dead) + cases)
     metrics = row_metrics(
         kept + len(dead),
         kept,
-        # What the server said differs from row to row; the status is what is counted.
+        # The server's message differs from row to row, so rows are counted by status.
         [row["reason"].split(" (")[0] for row in dead],
-        golden=golden_count,
-        golden_unanswered=cases_unanswered,
+        golden=cases,
+        golden_unanswered=len(outcome.dead) - len(dead),
         requests=tally.answers,
         **tally.metrics(params),
-        prompt_hash=questions.prompt_hash,
+        prompt_hash=session.questions.prompt_hash,
         model=params.model,
     )
-    assert metrics["input"] + golden_count == count.rows, "a row was lost"
     write_json(metrics_file(task, "generate"), metrics)
-    told = [
-        f"{tally.answers} answers for {kept} rows and {golden_count} golden inputs; {len(run.dead)} given up",
-        f"known {count.known} (recorded {count.recorded}), asked now {run.answered}; "
-        f"failed calls {run.failed}",
-        f"prompt {questions.prompt_hash[:12]}, model {params.model}",
+    lines = [
+        f"{tally.answers} answers for {kept} rows and {cases} golden inputs; {len(outcome.dead)} given up",
+        f"known {missing.known} (recorded {missing.recorded}), asked now {outcome.answered}; "
+        f"failed calls {outcome.failed}",
+        f"prompt {session.questions.prompt_hash[:12]}, model {params.model}",
     ]
     if params.price is not None:
-        told.append(
-            f"cost of the answers {metrics['cost_usd']} USD; spent on this version {usd(run.spent)} USD"
+        lines.append(
+            f"cost of the answers {metrics['cost_usd']} USD; spent on this version {usd(outcome.spent)} USD"
         )
-    say("generate", task, told)
-
-
-def ingested(task: str, name: str) -> Rows:
-    """Opens an out of ingest; its rows are never all in memory."""
-    return lambda: iter_rows(out("ingest", task, name), "ingest")
+    say("generate", task, lines)
 
 
 if __name__ == "__main__":
-    run_stage(main, "Ask the teacher about the rows and golden inputs of a task.")
+    stage_main(main, "Ask the teacher about the rows and golden inputs of a task.")

@@ -1,59 +1,58 @@
-"""A row with what the teacher said about it, and all that is known about how it was asked."""
+"""What generate adds to a row: the teacher's replies, and everything that is known about how it was asked."""
 
 from __future__ import annotations
 
-from typing import Any
+from promptstill.core.files import canonical_hash
+from promptstill.rows.row import Input, Sample, Sampled, Teacher
+from promptstill.teacher.budget import Tally
+from promptstill.teacher.questions import Inquiry, Questions, Request
 
-from stages.generate.budget import Tally
-from stages.generate.questions import Inquiry, Questions
-from stages.shared.files import Row, canonical_hash
 
-
-def teacher_facts(questions: Questions) -> dict[str, Any]:
+def teacher_of(questions: Questions) -> Teacher:
     """What is the same for every row: who was asked, and under which prompt, schema and settings."""
-    params = questions.params
-    facts = {
-        "model": params.model,
-        "endpoint": params.endpoint,
+    settings = questions.settings
+    teacher: Teacher = {
+        "model": settings.model,
+        "endpoint": settings.endpoint,
         "prompt_hash": questions.prompt_hash,
         "schema_hash": canonical_hash(questions.spec.schema),
-        "sampling": params.sampling.model_dump(),
+        "sampling": settings.sampling.model_dump(),
+        "request_keys": [],
+        "recorded_at": [],
     }
-    if questions.rubric is not None:
-        facts["rubric_hash"] = canonical_hash(questions.rubric)
-    return facts
+    if questions.rubric is None:
+        return teacher
+    return {**teacher, "rubric_hash": canonical_hash(questions.rubric)}
 
 
-def with_samples(inquiry: Inquiry, facts: dict[str, Any], tally: Tally) -> Row:
-    """The row with `samples` and `teacher`; every answer that went into it is counted in `tally`.
-
-    A sample holds `response` and `finish_reason`; `logprob`, the sum over its tokens, where the server gives
-    them; `structured` where a response format was asked for; and `score` where the teacher grades itself.
-    """
+def sampled(inquiry: Inquiry[Input], teacher: Teacher, tally: Tally) -> Sampled:
+    """The samples of a row whose replies are all known; `tally` counts every reply that they are made of."""
     known, asked = inquiry.known, inquiry.samples()
     graded = {grade.key for grade in inquiry.grades()}
-    for key in [*(one.key for one in asked), *sorted(graded)]:
+    for key in [*(request.key for request in asked), *sorted(graded)]:
         tally.add(known[key])
-    samples = []
-    for request in asked:
-        record = known[request.key]
-        sample = {
-            "sample": request.sample,
-            "response": record["response"],
-            "finish_reason": record.get("finish_reason"),
-        }
-        if "logprobs" in record:
-            sample["logprob"] = round(sum(record["logprobs"]), 4)
-        if "structured" in record:
-            sample["structured"] = record["structured"]
-        if inquiry.questions.rubric is not None:
-            sample["score"] = inquiry.score(request)
-        samples.append(sample)
-    keys = {"request_keys": [one.key for one in asked]}
-    times = {"recorded_at": [known[one.key]["recorded_at"] for one in asked]}
-    return inquiry.row | {"samples": samples, "teacher": facts | keys | times}
+    return {
+        "samples": [sample_of(inquiry, request) for request in asked],
+        "teacher": {
+            **teacher,
+            "request_keys": [request.key for request in asked],
+            "recorded_at": [known[request.key]["recorded_at"] for request in asked],
+        },
+    }
 
 
-def without_samples(row: Row, facts: dict[str, Any]) -> Row:
-    """A golden case that the teacher gave no answer to: it stays, and counts as not answered."""
-    return row | {"samples": [], "teacher": facts | {"request_keys": [], "recorded_at": []}}
+def sample_of(inquiry: Inquiry[Input], request: Request) -> Sample:
+    """The reply to a request of the inquiry, which must be known, as a sample of the row."""
+    record = inquiry.known[request.key]
+    sample: Sample = {
+        "sample": request.sample,
+        "response": record["response"],
+        "finish_reason": record.get("finish_reason"),
+    }
+    if "logprobs" in record:
+        sample = {**sample, "logprob": round(sum(record["logprobs"]), 4)}
+    if "structured" in record:
+        sample = {**sample, "structured": record["structured"]}
+    if inquiry.questions.rubric is not None:
+        sample = {**sample, "score": inquiry.score(request)}
+    return sample

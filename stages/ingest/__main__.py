@@ -1,21 +1,23 @@
-"""ingest: check the rows of traffic, redact personal data, fold exact repeats, tag slices; the same for
-golden cases."""
+"""ingest: check the rows of traffic and the golden cases, redact personal data, fold exact repeats, tag
+slices."""
 
 from __future__ import annotations
 
 from collections import Counter
 
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.say import counted, say
+from promptstill.console.stage_main import stage_main
+from promptstill.core.files import read_lines, write_json, write_rows
+from promptstill.core.metrics import row_metrics
+from promptstill.core.paths import golden_file, metrics_file, out, traffic_file
+from promptstill.rows.redact import redact
+from promptstill.rows.row import GoldenCase, IngestedCase, IngestedRow, TrafficRow
+from promptstill.rows.slices import load_slices, slices_of
 from stages.ingest.contract import check_rows
 from stages.ingest.fold import fold_repeats
 from stages.ingest.golden import check_golden, refuse_shared_ids
 from stages.ingest.params import IngestParams
-from stages.shared.answers import AnswerSpec
-from stages.shared.edge import run_stage
-from stages.shared.files import Row, read_lines, write_json, write_rows
-from stages.shared.paths import golden_file, metrics_file, out, traffic_file
-from stages.shared.redact import redact
-from stages.shared.report import counted, row_metrics, say
-from stages.shared.slices import load_slices, slices_of
 
 
 def main(task: str) -> None:
@@ -26,21 +28,32 @@ def main(task: str) -> None:
     golden = check_golden(read_lines(golden_file(task)), AnswerSpec.load(task), golden_file(task))
     refuse_shared_ids(traffic, golden, golden_file(task))
 
-    redacted = redact_inputs(traffic, params)
-    redacted_golden = redact_inputs(golden, params)
-    rows = fold_repeats(traffic)
-    for row in [*rows, *golden]:
-        row["slices"] = slices_of(row, slices)
+    redacted: Counter[str] = Counter()
+    redacted_golden: Counter[str] = Counter()
+    safe_traffic: list[TrafficRow] = [
+        {**row, "input": redacted_input(row["input"], params, redacted)} for row in traffic
+    ]
+    safe_golden: list[GoldenCase] = [
+        {**case, "input": redacted_input(case["input"], params, redacted_golden)} for case in golden
+    ]
+    rows: list[IngestedRow] = [
+        {**row, "repeats": repeats, "slices": slices_of(row["input"], row["tags"], row["source"], slices)}
+        for row, repeats in fold_repeats(safe_traffic)
+    ]
+    cases: list[IngestedCase] = [
+        {**case, "slices": slices_of(case["input"], case["tags"], None, slices)} for case in safe_golden
+    ]
 
     write_rows(out("ingest", task), rows)
-    write_rows(out("ingest", task, "golden"), golden)
+    write_rows(out("ingest", task, "golden"), cases)
+    repeats = len(traffic) - len(rows)
     metrics = row_metrics(
         len(traffic),
         len(rows),
-        ["exact_repeat"] * (len(traffic) - len(rows)),
+        ["exact_repeat"] * repeats,
         redacted_values={kind: redacted[kind] for kind in params.redact},
-        slices={one.name: sum(one.name in row["slices"] for row in rows) for one in slices},
-        golden=len(golden),
+        slices={entry.name: sum(entry.name in row["slices"] for row in rows) for entry in slices},
+        golden=len(cases),
         golden_redacted_values=sum(redacted_golden.values()),
     )
     write_json(metrics_file(task, "ingest"), metrics)
@@ -48,22 +61,19 @@ def main(task: str) -> None:
         "ingest",
         task,
         [
-            f"{len(rows)} rows of {len(traffic)} ({len(traffic) - len(rows)} exact repeats folded), "
-            f"{len(golden)} golden",
+            f"{len(rows)} rows of {len(traffic)} ({repeats} exact repeats folded), {len(cases)} golden",
             f"redacted: {counted(metrics['redacted_values'])}",
             f"slices: {counted(metrics['slices'])}",
         ],
     )
 
 
-def redact_inputs(rows: list[Row], params: IngestParams) -> Counter[str]:
-    """Redact the inputs in place and count the values replaced, by kind."""
-    counts: Counter[str] = Counter()
-    for row in rows:
-        row["input"], found = redact(row["input"], params.redact, params.phone_regions)
-        counts += found
-    return counts
+def redacted_input(text: str, params: IngestParams, counts: Counter[str]) -> str:
+    """The text without personal data and secrets; adds the number of values per kind to `counts`."""
+    safe, values = redact(text, params.redact, params.phone_regions)
+    counts.update(values)
+    return safe
 
 
 if __name__ == "__main__":
-    run_stage(main, "Check, redact, fold and slice the traffic and the golden cases of a task.")
+    stage_main(main, "Check, redact, fold and slice the traffic and the golden cases of a task.")

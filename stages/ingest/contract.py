@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from stages.shared.errors import UserError, did_you_mean
-from stages.shared.files import Row
-from stages.shared.origin import KINDS
+from promptstill.console.errors import UserError, did_you_mean
+from promptstill.core.files import JsonObject
+from promptstill.rows.origin import KINDS
+from promptstill.rows.row import TrafficRow
 
 OPTIONAL = ("source", *KINDS)
-FIELDS = ("id", "input", *OPTIONAL, "timestamp", "tags")
+FIELDS = tuple(TrafficRow.__annotations__)
 LINES_NAMED = 8
 
 
-def check_rows(numbered: Iterable[tuple[int, Row]], path: Path) -> list[Row]:
+def check_rows(numbered: Iterable[tuple[int, JsonObject]], path: Path) -> list[TrafficRow]:
     """Check each row against the contract and complete its optional fields.
 
     A row holds `id` (non-empty, unique), `input` (any text), `timestamp` (ISO 8601 with a time zone,
     normalised to UTC), and may hold `source`, `account`, `thread`, `document`, `translation_group` (text or
     null) and `tags` (list of text).
-    Raises UserError that tells the first problem with its line and lists the other bad lines.
+    Raises UserError with the first problem and its line, and with the numbers of the other bad lines.
     """
-    rows: list[Row] = []
+    rows: list[TrafficRow] = []
     problems: list[tuple[int, str]] = []
     first_line_of: dict[str, int] = {}
     for number, raw in numbered:
@@ -35,31 +35,31 @@ def check_rows(numbered: Iterable[tuple[int, Row]], path: Path) -> list[Row]:
         first_line_of[raw["id"]] = number
         rows.append(_complete(raw))
     if problems:
-        raise UserError(_told(problems, path))
+        raise UserError(_message(problems, path))
     if not rows:
         raise UserError(
-            f"{path}: no rows; put one JSON object a line (`still import` reads CSV, JSONL and chat logs)"
+            f"{path}: no rows; write one JSON object per line (`still import` reads CSV, JSONL and chat logs)"
         )
     return rows
 
 
-def _problem(raw: Row) -> str | None:
+def _problem(raw: JsonObject) -> str | None:
     for name in ("id", "input", "timestamp"):
         if name not in raw:
             return f"`{name}` is missing; add it"
     unknown = next((name for name in raw if name not in FIELDS), None)
     if unknown is not None:
-        return f"`{unknown}` is no field of a row{did_you_mean(unknown, FIELDS)}; remove it"
-    for name in FIELDS[:-1]:
+        return f"`{unknown}` is not a field of a row{did_you_mean(unknown, FIELDS)}; remove it"
+    for name in (field for field in FIELDS if field != "tags"):
         value = raw.get(name)
         if value is None and name in OPTIONAL:
             continue
         if not isinstance(value, str):
             return f"`{name}` is not a string but {type(value).__name__}; quote it"
         if not _encodable(value):
-            return f"`{name}` holds half of a surrogate pair, which UTF-8 cannot store; repair the text"
+            return f"`{name}` has half of a surrogate pair, which UTF-8 cannot store; repair the text"
     if not raw["id"].strip():
-        return "`id` is empty; give every row its own"
+        return "`id` is empty; give every row an id of its own"
     tags = raw.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         return "`tags` is not a list of strings; write [] for none"
@@ -75,7 +75,7 @@ def _problem(raw: Row) -> str | None:
 
 def _repeated(row_id: str, first_line_of: dict[str, int]) -> str | None:
     return (
-        f"`id` {row_id!r} stands on line {first_line_of[row_id]} already; make it unique"
+        f"`id` {row_id!r} is already used on line {first_line_of[row_id]}; make it unique"
         if row_id in first_line_of
         else None
     )
@@ -95,14 +95,21 @@ def _utc(timestamp: str) -> str | None:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _complete(raw: Row) -> Row:
-    row: dict[str, Any] = {name: raw.get(name) for name in FIELDS}
-    row["timestamp"] = _utc(raw["timestamp"])
-    row["tags"] = sorted(set(raw.get("tags", [])))
-    return row
+def _complete(raw: JsonObject) -> TrafficRow:
+    return {
+        "id": raw["id"],
+        "input": raw["input"],
+        "source": raw.get("source"),
+        "account": raw.get("account"),
+        "thread": raw.get("thread"),
+        "document": raw.get("document"),
+        "translation_group": raw.get("translation_group"),
+        "timestamp": _utc(raw["timestamp"]) or "",
+        "tags": sorted(set(raw.get("tags", []))),
+    }
 
 
-def _told(problems: list[tuple[int, str]], path: Path) -> str:
+def _message(problems: list[tuple[int, str]], path: Path) -> str:
     number, problem = problems[0]
     others = [str(line) for line, _ in problems[1:]]
     more = ", ".join(others[:LINES_NAMED]) + (", ..." if len(others) > LINES_NAMED else "")

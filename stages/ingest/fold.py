@@ -1,21 +1,26 @@
-"""Exact repeats: rows whose texts are the same become one row that remembers the others."""
+"""Exact repeats: rows with the same text become one row that keeps the origins of the others."""
 
 from __future__ import annotations
 
-from stages.shared.files import Row
-from stages.shared.origin import origin
-from stages.shared.text import input_hash
+from collections import defaultdict
+
+from promptstill.rows.identity import input_hash
+from promptstill.rows.origin import age, origin
+from promptstill.rows.row import Origin, TrafficRow
 
 
-def fold_repeats(rows: list[Row]) -> list[Row]:
-    """Keep the earliest row of each text, in order of time and id; `repeats` lists the others.
+def fold_repeats(rows: list[TrafficRow]) -> list[tuple[TrafficRow, list[Origin]]]:
+    """The earliest row of each text, in order of time and id, with the origins of its repeats.
 
-    The split needs the origins of the repeats: the same text links them.
+    The row gets the tags of its repeats. The split needs their origins, because the same text links them.
     """
-    kept: dict[str, Row] = {}
-    for row in sorted(rows, key=lambda row: (row["timestamp"], row["id"])):
-        first = kept.setdefault(input_hash(row["input"]), row | {"repeats": []})
-        if first["id"] != row["id"]:
-            first["repeats"].append(origin(row))
-            first["tags"] = sorted({*first["tags"], *row["tags"]})
-    return list(kept.values())
+    same_text: dict[str, list[TrafficRow]] = defaultdict(list)
+    for row in sorted(rows, key=age):
+        same_text[input_hash(row["input"])].append(row)
+    return [
+        (
+            {**first, "tags": sorted({tag for row in (first, *repeats) for tag in row["tags"]})},
+            [origin(row) for row in repeats],
+        )
+        for first, *repeats in same_text.values()
+    ]

@@ -2,44 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from stages.shared.answers import AnswerSpec
-from stages.shared.errors import UserError, did_you_mean
-from stages.shared.files import Row
-from stages.shared.text import input_hash
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.errors import UserError, did_you_mean
+from promptstill.core.files import JsonObject
+from promptstill.rows.identity import input_hash
+from promptstill.rows.row import GoldenCase, TrafficRow
 
-FIELDS = ("id", "input", "answer", "tags")
+FIELDS = tuple(GoldenCase.__annotations__)
+REQUIRED = tuple(name for name in FIELDS if name != "tags")
 
 
-def check_golden(numbered: Iterable[tuple[int, Row]], spec: AnswerSpec, path: Path) -> list[Row]:
+def check_golden(
+    numbered: Iterable[tuple[int, JsonObject]], spec: AnswerSpec, path: Path
+) -> list[GoldenCase]:
     """Check golden cases and bring their answers into canonical form.
 
-    A case holds `id`, `input`, `answer` and may hold `tags`. Raises UserError with the line of a case that
-    misses a field, repeats an id or an input, or whose answer the task's parser does not accept.
+    A case holds `id`, `input` and `answer`, and may hold `tags`. Raises UserError with the line of a case
+    that lacks a field, repeats an id or an input, or has an answer that the task's parser does not accept.
     """
-    cases: list[Row] = []
+    cases: list[GoldenCase] = []
     seen: dict[str, int] = {}
     for number, raw in numbered:
         where = f"{path}:{number}"
-        missing = next((name for name in FIELDS[:3] if name not in raw), None)
-        unknown = next((name for name in raw if name not in FIELDS), None)
-        if missing or unknown:
-            problem = (
-                f"`{missing}` is missing; add it"
-                if missing
-                else (
-                    f"`{unknown}` is no field of a golden case{did_you_mean(str(unknown), FIELDS)}; remove it"
-                )
-            )
-            raise UserError(f"{where}: {problem}")
-        if not isinstance(raw["id"], str) or not isinstance(raw["input"], str):
-            raise UserError(f"{where}: `id` and `input` must be strings; quote them")
+        _check_fields(raw, where)
         for key in (f"id {raw['id']}", f"input {input_hash(raw['input'])}"):
             if key in seen:
                 raise UserError(
-                    f"{where}: the {key.split()[0]} stands on line {seen[key]} already; remove one of the two"
+                    f"{where}: the {key.split()[0]} is already on line {seen[key]}; remove one of the two"
                 )
             seen[key] = number
         parsed = spec.of_value(raw["answer"])
@@ -55,8 +47,20 @@ def check_golden(numbered: Iterable[tuple[int, Row]], spec: AnswerSpec, path: Pa
     return cases
 
 
-def refuse_shared_ids(traffic: list[Row], golden: list[Row], path: Path) -> None:
-    """Raise UserError where a golden case carries the id of a traffic row: an id names one row for ever."""
+def _check_fields(raw: JsonObject, where: str) -> None:
+    missing = next((name for name in REQUIRED if name not in raw), None)
+    if missing is not None:
+        raise UserError(f"{where}: `{missing}` is missing; add it")
+    unknown = next((name for name in raw if name not in FIELDS), None)
+    if unknown is not None:
+        hint = did_you_mean(unknown, FIELDS)
+        raise UserError(f"{where}: `{unknown}` is not a field of a golden case{hint}; remove it")
+    if not isinstance(raw["id"], str) or not isinstance(raw["input"], str):
+        raise UserError(f"{where}: `id` and `input` must be strings; quote them")
+
+
+def refuse_shared_ids(traffic: Sequence[TrafficRow], golden: Sequence[GoldenCase], path: Path) -> None:
+    """Raise UserError if a golden case has the id of a traffic row: an id must never be reused."""
     shared = {row["id"] for row in traffic} & {case["id"] for case in golden}
     if shared:
         raise UserError(f"{path}: id {min(shared)!r} also names a traffic row; give the golden case its own")

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from stages.shared.settings import StageParams
+from promptstill.core.settings import StageParams
 
 PersonalData = Literal["secret", "email", "iban", "card", "ip", "phone"]
 

@@ -1,26 +1,24 @@
-"""Rows that must stay together: links between all that share an account, a thread, a document, a translation
+"""Links between rows that must stay together: rows that share an account, a thread, a document, a translation
 group or a text."""
 
 from __future__ import annotations
 
-from stages.shared.errors import UserError
-from stages.shared.files import Row
-from stages.shared.graph import connected
-from stages.shared.origin import KINDS, origin_keys
-from stages.shared.similarity import Pair
+from collections.abc import Sequence
+
+from promptstill.console.errors import UserError
+from promptstill.near.components import connected
+from promptstill.near.pairs import Pair
+from promptstill.rows.origin import KINDS, age, origin_keys
+from promptstill.rows.row import DedupedRow
 
 NEAR = "near"
 # By kind: positions of two rows, the earlier one first.
 Links = dict[str, list[tuple[int, int]]]
 
 
-def age(row: Row) -> tuple[str, str]:
-    """Sort key: the earliest row first."""
-    return row["timestamp"], row["id"]
-
-
-def links_of(rows: list[Row], near: list[Pair]) -> Links:
-    """By kind, a link from each row to the earliest that shares a key with it, and one for each near pair."""
+def links_of(rows: Sequence[DedupedRow], near: list[Pair]) -> Links:
+    """By kind, a link from each row to the earliest row that shares a key with it, and one for each near
+    pair."""
     links: Links = {kind: [] for kind in (*KINDS, NEAR)}
     holder: dict[tuple[str, str], int] = {}
     for i in sorted(range(len(rows)), key=lambda i: age(rows[i])):
@@ -35,14 +33,14 @@ def links_of(rows: list[Row], near: list[Pair]) -> Links:
 
 
 def components(count: int, links: Links, without: str = "") -> list[list[int]]:
-    """Positions of the rows that links connect, directly or through others; those of the kind `without` do
-    not count."""
-    return connected(count, [link for kind, some in links.items() if kind != without for link in some])
+    """Positions of the rows that links connect, directly or through other rows, disregarding the links of
+    kind `without`."""
+    return connected(count, [link for kind, pairs in links.items() if kind != without for link in pairs])
 
 
-def check_giant(rows: list[Row], links: Links, most: float, task: str) -> None:
-    """Raise UserError where one component holds more than the share `most` of all rows: no split of it can
-    have the shares that were asked for. The error names the kind of link that holds it together."""
+def check_giant(rows: Sequence[DedupedRow], links: Links, most: float, task: str) -> None:
+    """Raise UserError if one component has more than the share `most` of all rows: no split of it can have
+    the requested shares. The error names the kind of link that connects it."""
     giant = max(components(len(rows), links), key=len)
     if len(giant) <= most * len(rows):
         return
@@ -51,7 +49,7 @@ def check_giant(rows: list[Row], links: Links, most: float, task: str) -> None:
     remedy = (
         "raise split.link"
         if kind == NEAR
-        else f"where strangers share a value of `{kind}`, such as a shop's, set it to null in the traffic"
+        else f"if strangers share a value of `{kind}`, such as a shop's, set it to null in the traffic"
     )
     raise UserError(
         f"params.yaml: {task}.split.largest_component: one component holds {len(giant)} of {len(rows)} rows, "
@@ -60,7 +58,7 @@ def check_giant(rows: list[Row], links: Links, most: float, task: str) -> None:
 
 
 def without_each(count: int, links: Links) -> dict[str, int]:
-    """Rows of the largest component if the links of one kind did not count, for each kind that there is."""
+    """For each kind of link that exists, the rows of the largest component without the links of that kind."""
     return {
-        kind: max(map(len, components(count, links, without=kind))) for kind, some in links.items() if some
+        kind: max(map(len, components(count, links, without=kind))) for kind, pairs in links.items() if pairs
     }

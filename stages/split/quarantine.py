@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-from stages.shared.files import Row
-from stages.shared.similarity import Pair
-from stages.shared.text import input_hash
+from collections.abc import Sequence
+from typing import Literal
+
+from promptstill.near.pairs import Pair
+from promptstill.rows.identity import input_hash
+from promptstill.rows.row import DedupedRow, GoldenCase, QuarantinedRow, QuarantineReason
 
 
 def quarantine(
-    rows: list[Row], golden: list[Row], near: list[Pair], alike: list[tuple[int, int, float]]
-) -> tuple[list[int], list[Row]]:
-    """Positions of the rows that stay, and the rows that leave with `quarantined_for`: golden id,
-    similarities (no meaning where the text decided) and `because` of `exact`, `near` or `text`.
+    rows: Sequence[DedupedRow],
+    golden: Sequence[GoldenCase],
+    near: list[Pair],
+    alike: list[tuple[int, int, float]],
+) -> tuple[list[int], list[QuarantinedRow]]:
+    """Positions of the rows that stay, and the rows that leave with `quarantined_for`.
 
-    `near` pairs positions of rows (left) with positions of golden cases (right) that are near by meaning and
-    text; `alike` has those whose text alone is too similar, with that similarity. A row leaves for the
-    nearest case of the strongest reason.
+    `near` pairs positions of rows (left) with positions of golden cases (right) that are near by cosine and
+    text overlap. `alike` has the pairs whose text overlap alone is too high, with that overlap. A row leaves
+    for the nearest case of the strongest reason.
     """
-    same = {input_hash(case["input"]): case["id"] for case in golden}
-    reason: dict[int, Row] = {}
-    for left, right, text in sorted(alike, key=lambda one: (one[2], -one[1])):
-        reason[left] = _reason(golden[right]["id"], None, text, "text")
-    for pair in sorted(near, key=lambda pair: (pair.meaning + pair.text, -pair.right)):
-        reason[pair.left] = _reason(golden[pair.right]["id"], pair.meaning, pair.text, "near")
+    same_text = {input_hash(case["input"]): case["id"] for case in golden}
+    reason: dict[int, QuarantineReason] = {}
+    for left, right, overlap in sorted(alike, key=lambda pair: (pair[2], -pair[1])):
+        reason[left] = _reason(golden[right]["id"], None, overlap, "text")
+    for pair in sorted(near, key=lambda pair: (pair.cosine + pair.text_overlap, -pair.right)):
+        reason[pair.left] = _reason(golden[pair.right]["id"], pair.cosine, pair.text_overlap, "near")
     for i, row in enumerate(rows):
-        exact = same.get(input_hash(row["input"]))
+        exact = same_text.get(input_hash(row["input"]))
         if exact is not None:
             reason[i] = _reason(exact, 1.0, 1.0, "exact")
     stay = [i for i in range(len(rows)) if i not in reason]
-    return stay, [rows[i] | {"quarantined_for": reason[i]} for i in sorted(reason)]
+    return stay, [{**rows[i], "quarantined_for": reason[i]} for i in sorted(reason)]
 
 
-def _reason(golden_id: str, meaning: float | None, text: float, because: str) -> Row:
-    rounded = None if meaning is None else round(meaning, 4)
-    return {"id": golden_id, "meaning": rounded, "text": round(text, 4), "because": because}
+def _reason(
+    golden_id: str, cosine: float | None, overlap: float, because: Literal["exact", "near", "text"]
+) -> QuarantineReason:
+    rounded = None if cosine is None else round(cosine, 4)
+    return {"id": golden_id, "meaning": rounded, "text": round(overlap, 4), "because": because}

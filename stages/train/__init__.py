@@ -1,1 +1,1 @@
-"""Train and validation rows in, a LoRA adapter with its card out."""
+"""Train and validation rows in, a LoRA adapter out."""

@@ -1,129 +1,90 @@
-"""train: a LoRA student on (input, answer) with the prompt left out; adapter, card and curve."""
+"""train: a LoRA student on (input, answer), without the teacher's prompt; adapter and curve."""
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from stages.shared.answers import AnswerSpec
-from stages.shared.edge import run_stage
-from stages.shared.files import read_rows, replacing, write_csv, write_json
-from stages.shared.paths import metrics_file, model_dir, out, plot_file
-from stages.shared.report import counted, say
-from stages.train.card import model_card, provenance
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.say import say
+from promptstill.console.stage_main import stage_main
+from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
+from promptstill.core.paths import certified_file, metrics_file, model_dir, out, plot_file
+from promptstill.rows.row import SplitRow
+from stages.train.guards import refuse_uncertified
 from stages.train.params import TrainParams
-from stages.train.refuse import refuse_unseen
+
+if TYPE_CHECKING:
+    from stages.train.trainer import Trained
+
+CURVE = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
 
 
 def main(task: str) -> None:
     """Write `models/<task>/`, `metrics/<task>/train.json` and `metrics/<task>/train_curve.csv`."""
     params = TrainParams.load(task)
     spec = AnswerSpec.load(task)
-    rows = {name: read_rows(out("split", task, name), "split") for name in ("train", "validation")}
-    made = provenance(task, rows["train"][0]["teacher"], params)
-    unseen = [*read_rows(out("ingest", task, "golden")), *read_rows(out("split", task, "quarantine"))]
-    for name, part in rows.items():
-        refuse_unseen(part, unseen, out("split", task, name))
+    files = {name: out("split", task, name) for name in ("train", "validation")}
+    rows = {name: read_rows(path, SplitRow, "split") for name, path in files.items()}
+    hashes = {name: file_hash(path) for name, path in files.items()}
+    refuse_uncertified(hashes, read_json(certified_file(task)), files)
 
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    from stages.shared.models import model_hash, resolve
-    from stages.shared.student import load_base, load_tokenizer
+    # Imported here, because they load torch.
+    from promptstill.models.resolve import model_hash, resolve
+    from promptstill.models.student import load_base, load_tokenizer
+    from stages.train.adapter import adapted, save
     from stages.train.examples import common_values, examples_of
-    from stages.train.fused import fuse
-    from stages.train.layers import LINEAR, LayeredModel
     from stages.train.trainer import train
 
     tokenizer = load_tokenizer(params.base)
     common = common_values(rows["train"], params)
     examples = {name: examples_of(part, spec, tokenizer, params, common) for name, part in rows.items()}
-    base = load_base(params.base)
-    layered = LayeredModel(base, params.adapted_layers)
-    lora = LoraConfig(
-        r=params.rank,
-        lora_alpha=params.alpha,
-        lora_dropout=params.dropout,
-        target_modules=LINEAR,
-        layers_to_transform=list(range(layered.cut, len(layered.layers))),
-        task_type="CAUSAL_LM",
-    )
-    # Seeded here: whatever came before, such as the conversion of the base on a fresh machine, draws random
-    # numbers too.
-    torch.manual_seed(params.seed)
-    student: Any = get_peft_model(base, lora)
-    fuse(student)
+    student, layered = adapted(load_base(params.base), params)
     trained = train(
         student, layered, examples["train"], examples["validation"], params, tokenizer.pad_token_id
     )
-    trainable = sum(value.numel() for value in trained.state.values())
 
-    facts = made | {
+    use = {
+        "task": task,
+        "base": params.base,
         "base_hash": model_hash(resolve(params.base)),
-        "trainable": f"{trainable:,}",
-        "train_rows": len(rows["train"]),
-        "validation_rows": len(rows["validation"]),
+        "max_input_tokens": params.max_input_tokens,
+        "max_answer_tokens": params.max_answer_tokens,
         "answer_hash": spec.hash,
-        "epoch": trained.best.epoch,
-        "validation_accuracy": trained.best.validation_accuracy,
-        "validation_loss": trained.best.validation_loss,
-        "labels": counted(dict(sorted(Counter(row["label"] for row in rows["train"]).items()))),
+        "prompt_hash": rows["train"][0]["teacher"]["prompt_hash"],
+        "train_hash": hashes["train"],
     }
-    save(student, task, params, facts)
-    columns = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
-    write_csv(
-        plot_file(task, "train_curve"),
-        columns,
-        [[getattr(point, c) for c in columns] for point in trained.curve],
-    )
-    metrics = {
-        "rows": {name: len(part) for name, part in rows.items()},
-        "tokens_per_epoch": sum(len(one.ids) for one in examples["train"]),
-        "trainable_parameters": trainable,
-        "best_epoch": trained.best.epoch,
-        "train_loss": trained.best.train_loss,
-        "validation_loss": trained.best.validation_loss,
-        "validation_accuracy": trained.best.validation_accuracy,
-        "dataset_sha256": facts["train_hash"],
-    }
+    save(student, model_dir(task), use)
+    curve = [[getattr(point, column) for column in CURVE] for point in trained.curve]
+    write_csv(plot_file(task, "train_curve"), CURVE, curve)
+    counts = {name: len(part) for name, part in rows.items()}
+    tokens = sum(len(example.ids) for example in examples["train"])
+    metrics = metrics_of(trained, counts, tokens, hashes["train"])
     write_json(metrics_file(task, "train"), metrics)
     say(
         "train",
         task,
         [
-            f"{len(rows['train'])} rows, {metrics['tokens_per_epoch']} tokens an epoch",
+            f"{counts['train']} rows, {tokens} tokens per epoch",
             f"best epoch {trained.best.epoch} of {params.epochs}: validation accuracy "
             f"{trained.best.validation_accuracy}",
-            f"adapter of {trainable:,} parameters in {model_dir(task)}",
+            f"adapter of {metrics['trainable_parameters']:,} parameters in {model_dir(task)}",
         ],
     )
 
 
-def save(student: Any, task: str, params: TrainParams, facts: dict[str, Any]) -> None:  # noqa: ANN401
-    """Write the folder of the adapter: the same bytes for the same training, whatever machine-local path the
-    base had."""
-    with replacing(model_dir(task)) as folder:
-        student.save_pretrained(folder, safe_serialization=True)
-        config_file = Path(folder) / "adapter_config.json"
-        config = json.loads(config_file.read_text(encoding="utf-8")) | {
-            "base_model_name_or_path": params.base
-        }
-        config["target_modules"] = sorted(config["target_modules"])
-        config_file.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        (Path(folder) / "README.md").write_text(model_card(facts), encoding="utf-8")
-        use = (
-            "base",
-            "base_hash",
-            "max_input_tokens",
-            "max_answer_tokens",
-            "answer_hash",
-            "prompt_hash",
-            "train_hash",
-        )
-        write_json(Path(folder) / "student.json", {"task": task, **{name: facts[name] for name in use}})
+def metrics_of(trained: Trained, rows: dict[str, int], tokens: int, train_hash: str) -> dict[str, Any]:
+    """The content of `metrics/<task>/train.json`."""
+    return {
+        "rows": rows,
+        "tokens_per_epoch": tokens,
+        "trainable_parameters": sum(value.numel() for value in trained.state.values()),
+        "best_epoch": trained.best.epoch,
+        "train_loss": trained.best.train_loss,
+        "validation_loss": trained.best.validation_loss,
+        "validation_accuracy": trained.best.validation_accuracy,
+        "dataset_sha256": train_hash,
+    }
 
 
 if __name__ == "__main__":
-    run_stage(main, "Train the LoRA student of a task.")
+    stage_main(main, "Train the LoRA student of a task.")

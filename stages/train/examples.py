@@ -1,23 +1,24 @@
-"""Rows in, token ids with loss weights out: the input without prompt, the answer, the end of the turn."""
+"""Rows in, token ids with loss weights out: the input without a prompt, the answer, the end of the turn."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stages.shared.answers import Answer, AnswerSpec
-from stages.shared.errors import UserError
-from stages.shared.files import Row
-from stages.shared.student import prompt_ids
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.errors import UserError
+from promptstill.models.student import prompt_ids
+from promptstill.rows.row import Answer, SplitRow
 from stages.train.params import TrainParams
 
 
 @dataclass(frozen=True)
 class Example:
-    """One training sequence. `weights` holds one number for each answer token, the end of the turn
-    included."""
+    """One training sequence. `weights` and `scored` have one entry per answer token, including the end of
+    the turn."""
 
     ids: list[int]
     prompt_length: int
@@ -26,34 +27,40 @@ class Example:
 
     @property
     def answer_ids(self) -> list[int]:
-        """The tokens that the loss sees."""
+        """The tokens that the loss is computed on."""
         return self.ids[self.prompt_length :]
 
 
-def common_values(rows: list[Row], params: TrainParams) -> dict[str, str]:
+def common_values(rows: Sequence[SplitRow], params: TrainParams) -> dict[str, str]:
     """The most common value in `rows`, as JSON, of each key in `rare_weight`.
 
     Raises UserError for a key that the answers do not have.
     """
     common = {}
     for key in params.rare_weight:
-        if not all(isinstance(row["answer"], dict) and key in row["answer"] for row in rows):
+        values = [_value(row["answer"], key) for row in rows]
+        if None in values:
             raise UserError(
                 f"params.yaml: train.rare_weight.{key}: the answers have no such key; name one of the schema"
             )
-        common[key] = Counter(json.dumps(row["answer"][key]) for row in rows).most_common(1)[0][0]
+        common[key] = str(Counter(values).most_common(1)[0][0])
     return common
 
 
+def _value(answer: Answer, key: str) -> str | None:
+    """The value of a key as JSON; None if the answer does not have the key."""
+    return json.dumps(answer[key]) if isinstance(answer, dict) and key in answer else None
+
+
 def examples_of(
-    rows: list[Row],
+    rows: Sequence[SplitRow],
     spec: AnswerSpec,
     tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
     common: dict[str, str],
 ) -> list[Example]:
-    """Tokenise rows. A value of a key in `rare_weight` counts more where it is not the `common` one of the
-    training rows, so that a student does not learn to give the common answer only.
+    """Tokenise rows. Of a key in `rare_weight`, a value other than the `common` one of the training rows gets
+    a larger weight, so that a student does not learn to give only the common answer.
 
     Raises UserError for an answer longer than `max_answer_tokens`.
     """
@@ -61,7 +68,7 @@ def examples_of(
 
 
 def _example(
-    row: Row,
+    row: SplitRow,
     spec: AnswerSpec,
     tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
@@ -81,15 +88,15 @@ def _example(
         key = next((key for key, (since, until) in spans.items() if start < until and end > since), None)
         counts = key is not None and (key == "" or key in spec.scored)
         weight = 1.0 if counts else params.unscored_weight
-        if key in common and json.dumps(row["answer"][key]) != common[key]:
-            weight = params.rare_weight[str(key)]
+        if key in common and _value(row["answer"], key) != common[key]:
+            weight = params.rare_weight[key]
         weights.append(weight)
         scored.append(counts)
     return Example(prompt + encoded["input_ids"], len(prompt), weights, scored)
 
 
 def value_spans(answer: Answer, spec: AnswerSpec) -> dict[str, tuple[int, int]]:
-    """Character range of each key's value in the answer's text; a text answer is the value of the empty
+    """The character range of each key's value in the answer's text. A text answer is the value of the empty
     key."""
     text = spec.text(answer)
     if isinstance(answer, str):

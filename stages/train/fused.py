@@ -1,8 +1,8 @@
-"""LoRA layers in fewer passes over memory: the same sums as peft's, accumulated inside the matrix products.
+"""LoRA layers with fewer passes over memory: the same sums as peft's, accumulated in the matrix products.
 
 peft computes `W x + scale * B (A x)` as four products and two element-wise passes over the output. On a CPU
-those passes cost about a tenth of a training step. Here the low-rank part is added by the product itself
-(`addmm_`), forward and backward.
+these passes take about a tenth of a training step. Here the product itself adds the low-rank part (`addmm_`),
+forward and backward.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class LoraProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:  # noqa: ANN401
-        """Keep x and its image under A for the way back."""
+        """Keep x and its image under A for the backward pass."""
         flat = x.reshape(-1, x.shape[-1])
         low = flat @ a.T
         out = (flat @ w.T).addmm_(low, b.T, alpha=scale)
@@ -33,7 +33,7 @@ class LoraProduct(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor, None]:  # noqa: ANN401
-        """Gradients of x (where it needs one), A and B."""
+        """Gradients of x (if it needs one), A and B."""
         flat, low, w, a, b = ctx.saved_tensors
         up = gradient.reshape(-1, gradient.shape[-1])
         back = (up @ b).mul_(ctx.scale)
@@ -42,10 +42,10 @@ class LoraProduct(torch.autograd.Function):
 
 
 def fuse(model: Any, adapter: str = "default") -> None:  # noqa: ANN401
-    """Let every LoRA layer of a peft model without dropout or bias run as one `LoraProduct`.
+    """Run every LoRA layer of a peft model that has no dropout and no bias as one `LoraProduct`.
 
-    Weights, names and files stay peft's; only `forward` is another. Layers with dropout or bias keep peft's
-    own.
+    Weights, names and files stay those of peft; only `forward` is replaced. Layers with dropout or bias keep
+    peft's own.
     """
     for layer in model.modules():
         if (

@@ -11,20 +11,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stages.shared.report import progress
+from promptstill.console.progress import progress
 from stages.train.examples import Example
-from stages.train.layers import LayeredModel, hidden_states, padded_ids
+from stages.train.frozen_layers import LayeredModel, hidden_states, padded_ids
 from stages.train.params import TrainParams
 
 MAX_GRADIENT_NORM = 1.0
-# Batches hold sequences whose lengths differ by at most so many tokens, which leaves little padding and much
-# shuffling.
+# The lengths of the sequences in a batch differ by less than this many tokens, which leaves little padding
+# and much shuffling.
 LENGTH_BUCKET = 8
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One point of the curve; losses are means per answer token, weighted as in training."""
+    """One point of the curve. Losses are means per answer token, weighted as in training."""
 
     epoch: int
     train_loss: float
@@ -53,7 +53,7 @@ class Data:
         """Logits, targets and loss weights of all answer tokens of a batch, in order."""
         chosen = [self.examples[i] for i in batch]
         device = self._model.head.weight.device
-        longest = max(len(one.ids) for one in chosen) - 1
+        longest = max(len(example.ids) for example in chosen) - 1
         if self._hidden is None:
             hidden = self._model.lower(padded_ids(chosen, self._pad).to(device))
         else:
@@ -61,11 +61,11 @@ class Data:
             hidden = torch.stack([functional.pad(row, (0, 0, 0, longest - len(row))) for row in rows])
         position = torch.arange(longest)[None, :]
         # The token at position t is predicted from position t - 1.
-        first = torch.tensor([one.prompt_length - 1 for one in chosen])[:, None]
-        last = torch.tensor([len(one.ids) - 1 for one in chosen])[:, None]
+        first = torch.tensor([example.prompt_length - 1 for example in chosen])[:, None]
+        last = torch.tensor([len(example.ids) - 1 for example in chosen])[:, None]
         logits = self._model.answer_logits(hidden, ((position >= first) & (position < last)).to(device))
-        targets = torch.tensor([token for one in chosen for token in one.answer_ids], device=device)
-        weights = torch.tensor([weight for one in chosen for weight in one.weights], device=device)
+        targets = torch.tensor([token for example in chosen for token in example.answer_ids], device=device)
+        weights = torch.tensor([weight for example in chosen for weight in example.weights], device=device)
         return logits, targets, weights
 
 
@@ -79,7 +79,7 @@ def train(
 ) -> Trained:
     """Train the adapters of `model`.
 
-    Keeps the (averaged) adapter of one epoch, by validation: see `chosen`.
+    The averaged adapter of one epoch is kept, by validation; see `chosen`.
     """
     adapter = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(adapter.values(), lr=params.learning_rate, weight_decay=params.weight_decay)
@@ -121,9 +121,9 @@ def chosen(curve: list[Epoch], rows: int) -> Epoch:
     """The epoch with the lowest validation loss among those whose validation accuracy is at most one
     standard error below the best, for `rows` validation rows.
 
-    Accuracy over some dozens of rows cannot tell such epochs apart, and loss alone is ruled by a few
-    confident mistakes. The rule is the one-standard-error rule of Breiman et al., Classification and
-    Regression Trees, 1984, section 3.4.3, with loss as the tie-break.
+    Accuracy over some dozens of rows cannot distinguish such epochs, and a few confident mistakes dominate
+    the loss. This is the one-standard-error rule of Breiman et al., Classification and Regression Trees,
+    1984, section 3.4.3, with loss as the tie-break.
     """
     top = max(point.validation_accuracy for point in curve)
     error = math.sqrt(top * (1 - top) / rows)
@@ -136,9 +136,9 @@ def batches(examples: list[Example], size: int, shuffle: random.Random) -> list[
     rows = list(range(len(examples)))
     shuffle.shuffle(rows)
     rows.sort(key=lambda i: len(examples[i].ids) // LENGTH_BUCKET)
-    found = [rows[start : start + size] for start in range(0, len(rows), size)]
-    shuffle.shuffle(found)
-    return found
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+    shuffle.shuffle(parts)
+    return parts
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
@@ -153,8 +153,8 @@ def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
 
 
 def evaluate(data: Data, batch_size: int = 16) -> tuple[float, float]:
-    """Weighted loss, and the share of rows whose scored tokens are all the most probable ones given those
-    before."""
+    """Weighted loss, and the share of rows in which every scored token is the most probable one given the
+    tokens before it."""
     order = sorted(range(len(data.examples)), key=lambda i: (len(data.examples[i].ids), i))
     total = weight = 0.0
     right = 0
@@ -173,8 +173,8 @@ def evaluate(data: Data, batch_size: int = 16) -> tuple[float, float]:
 
 
 def _move_average(average: dict[str, Tensor], adapter: dict[str, Tensor], decay: float, step: int) -> None:
-    """Exponential moving average of the weights; its memory grows with the steps taken, so that the start
-    does not weigh."""
+    """Exponential moving average of the weights. Its memory grows with the number of steps, so that the first
+    steps carry no weight at the end."""
     keep = min(decay, step / (step + 10))
     with torch.no_grad():
         for name, value in average.items():

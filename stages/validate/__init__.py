@@ -1,1 +1,1 @@
-"""Samples in, one answer a row out: kept, rejected or sent to review, with all reasons."""
+"""Samples in, one answer per row out: kept, rejected or sent to review, with all reasons."""

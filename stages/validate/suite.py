@@ -1,8 +1,8 @@
-"""The Great Expectations suite: rows in, for each row the expectations that it fails out.
+"""The Great Expectations suite: rows in, the expectations that each row fails out.
 
-`expectations/<task>/suite.json` is an ordinary suite. Each expectation about rows carries in `meta` a
-`reason` (the name under which rows are counted) and an `action` (`reject` or `review`). An expectation about
-the whole table has no rows to reject: when it fails, the stage fails.
+`expectations/<task>/suite.json` is an ordinary suite. In `meta`, each expectation about rows has a `reason`
+(the name under which rows are counted) and an `action` (`reject` or `review`). An expectation about the whole
+table has no rows to reject: if it fails, the stage fails.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any
 
 import pandas as pd
 
-from stages.shared.answers import AnswerSpec
-from stages.shared.errors import UserError, did_you_mean
-from stages.shared.files import Row, read_json
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.errors import UserError, did_you_mean
+from promptstill.core.files import read_json
+from promptstill.rows.row import AnsweredRow
 
 ACTIONS = ("reject", "review")
 COLUMNS = (
@@ -26,8 +27,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def frame(rows: list[Row], spec: AnswerSpec) -> pd.DataFrame:
-    """One row a row, with the columns that a suite may name; a row without an answer has nulls there."""
+def frame(rows: list[AnsweredRow], spec: AnswerSpec) -> pd.DataFrame:
+    """A table of the rows, with the columns that a suite may name; they are null for a row without an
+    answer."""
     texts = [None if row["answer"] is None else spec.text(row["answer"]) for row in rows]
     return pd.DataFrame(
         {
@@ -42,7 +44,7 @@ def frame(rows: list[Row], spec: AnswerSpec) -> pd.DataFrame:
             "problem": [row["problem"] for row in rows],
             "source": [row["source"] for row in rows],
             "samples": [len(row["samples"]) for row in rows],
-            # Rows that the teacher did not grade have none, and no expectation about it fails them.
+            # Rows that the teacher did not grade have no score, and no expectation about scores fails them.
             "score": pd.Series([row.get("score") for row in rows], dtype="float64"),
         },
         columns=list(COLUMNS),
@@ -81,16 +83,17 @@ def read_suite(path: Path) -> dict[str, Any]:
 
 def _expectation_types() -> list[str]:
     package = importlib.util.find_spec("great_expectations")
-    assert package is not None and package.submodule_search_locations, "great_expectations is not installed"
+    if package is None or not package.submodule_search_locations:
+        raise UserError("great_expectations is not installed; run `make setup`")
     core = Path(package.submodule_search_locations[0]) / "expectations" / "core"
     return sorted(path.stem for path in core.glob("*expect*.py"))
 
 
 def failures(table: pd.DataFrame, suite: dict[str, Any], path: Path) -> list[list[tuple[str, str]]]:
-    """For each row the `(reason, action)` pairs of the expectations that it fails, in the order of the suite.
+    """The `(reason, action)` pairs of the expectations that each row fails, in the order of the suite.
 
-    Raises UserError for a suite that Great Expectations refuses, and where an expectation about the whole
-    table fails.
+    Raises UserError for a suite that Great Expectations refuses, and if an expectation about the whole table
+    fails.
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     with warnings.catch_warnings():
@@ -102,7 +105,7 @@ def failures(table: pd.DataFrame, suite: dict[str, Any], path: Path) -> list[lis
     try:
         built = context.suites.add(gx.ExpectationSuite(**suite))
     except Exception as error:
-        # The library raises several unrelated types for what is always a mistake in the file.
+        # The library raises several unrelated types, always for a mistake in the file.
         raise UserError(f"{path}: Great Expectations refuses the suite: {error}") from None
     source = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
     batch = source.add_batch_definition_whole_dataframe("rows").get_batch({"dataframe": table})
@@ -122,8 +125,8 @@ def failures(table: pd.DataFrame, suite: dict[str, Any], path: Path) -> list[lis
         if indices is None:
             observed = result.result.get("observed_value")
             raise UserError(
-                f"{where}: the whole table fails (expectation {number}, observed {observed}); look at "
-                "the rows or at the bound"
+                f"{where}: the whole table fails (expectation {number}, observed {observed}); check "
+                "the rows or the bound"
             )
         for index in indices:
             failed[index].append((meta["reason"], meta["action"]))
@@ -131,7 +134,7 @@ def failures(table: pd.DataFrame, suite: dict[str, Any], path: Path) -> list[lis
 
 
 def _nested_exception(info: dict[str, Any] | None) -> str:
-    """Exceptions come either flat or by metric."""
+    """The message of an exception, which Great Expectations reports either flat or by metric."""
     for value in [info or {}, *(v for v in (info or {}).values() if isinstance(v, dict))]:
         if value.get("raised_exception"):
             return str(value.get("exception_message"))

@@ -1,0 +1,1 @@
+"""What an answer is: one parser, one comparison, the vote of several samples, and reviews."""

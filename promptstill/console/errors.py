@@ -1,0 +1,31 @@
+"""Errors that a user can fix, reported in one line."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Iterable
+from typing import NoReturn
+
+
+class UserError(Exception):
+    """Something the user can fix: the message says what is wrong, where, and what to do about it."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)` for the closest known word, or an empty string if none is close."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def one_line(error: Exception) -> str:
+    """An error as one line; an error of the operating system begins with its path."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {(error.strerror or str(error)).lower()}"
+    return " ".join(str(error).split())
+
+
+def exit_with(error: Exception) -> NoReturn:
+    """Print `error: ...` to standard error and exit with status 1."""
+    print(f"error: {one_line(error)}", file=sys.stderr)
+    raise SystemExit(1)

@@ -1,0 +1,1 @@
+"""Files, paths, settings, SQLite and counts of rows: what shapes every out."""

@@ -1,0 +1,110 @@
+"""YAML that people write, checked by pydantic models. A typo is an error with the path of the key and a
+suggestion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from promptstill.console.errors import UserError, did_you_mean
+from promptstill.core.files import read_text
+from promptstill.core.paths import PARAMS
+
+
+class Settings(BaseModel):
+    """A frozen block of settings that forbids unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, serialize_by_alias=True)
+
+    @classmethod
+    def check(cls, block: object, where: str) -> Self:
+        """Build from plain data; `where` leads the error, for example `params.yaml: language-id.split`.
+
+        Raises UserError for the first key that is unknown, missing or of the wrong type.
+        """
+        try:
+            return cls.model_validate(block)
+        except ValidationError as error:
+            raise UserError(_first_problem(cls, error, where)) from None
+
+
+def _first_problem(model: type[BaseModel], error: ValidationError, where: str) -> str:
+    details = error.errors(include_url=False, include_context=False)
+    # An unknown key often explains a missing one beside it, so it is reported first.
+    first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
+    path = ".".join([where, *(str(part) for part in first["loc"])]) if first["loc"] else where
+    if first["type"] == "extra_forbidden":
+        return (
+            f"{path}: unknown key{did_you_mean(str(first['loc'][-1]), _known_keys(model, first['loc'][:-1]))}"
+        )
+    if first["type"] == "missing":
+        return f"{path}: missing; add it"
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{path}: {message.removeprefix('value error, ')}, got {first['input']!r}"
+
+
+def _known_keys(model: type[BaseModel], parents: tuple[int | str, ...]) -> list[str]:
+    """Keys of the model at `parents`, as they are written in YAML."""
+    for part in parents:
+        fields = {field.alias or name: field for name, field in model.model_fields.items()}
+        field = fields.get(str(part))
+        nested = [] if field is None else _nested_models(field.annotation)
+        if nested:
+            model = nested[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _nested_models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _nested_models(part)]
+
+
+def read_yaml(path: Path) -> Any:  # noqa: ANN401
+    """A YAML document as plain data. Raises UserError with the line of a syntax error."""
+    try:
+        return yaml.safe_load(read_text(path))
+    except yaml.MarkedYAMLError as error:
+        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
+        raise UserError(f"{path}{line}: not YAML ({error.problem}); fix the line") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML ({error}); fix the file") from None
+
+
+def task_names() -> list[str]:
+    """The tasks that params.yaml lists."""
+    document = read_yaml(PARAMS)
+    names = document.get("tasks") if isinstance(document, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{PARAMS}: tasks: must be a list of names")
+    return names
+
+
+def require_task(task: str) -> None:
+    """Raise UserError unless params.yaml lists the task."""
+    names = task_names()
+    if task not in names:
+        raise UserError(f"{PARAMS}: tasks: no task {task!r}{did_you_mean(task, names)}; add it to `tasks`")
+
+
+class StageParams(Settings):
+    """The params block of one stage; a subclass names its stage."""
+
+    stage: ClassVar[str]
+
+    @classmethod
+    def load(cls, task: str) -> Self:
+        """Read `<task>.<stage>` from params.yaml. Raises UserError for an unknown task, block or key."""
+        require_task(task)
+        document = read_yaml(PARAMS)
+        section = document.get(task)
+        if not isinstance(section, dict):
+            raise UserError(f"{PARAMS}: {task}: no section; add one with a block for each stage")
+        if cls.stage not in section:
+            raise UserError(
+                f"{PARAMS}: {task}.{cls.stage}: no block{did_you_mean(cls.stage, section)}; add it"
+            )
+        return cls.check(section[cls.stage] or {}, f"{PARAMS}: {task}.{cls.stage}")

@@ -1,0 +1,1 @@
+"""Near-duplicates: texts in, vectors, similar pairs and groups of them out."""

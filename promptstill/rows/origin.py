@@ -1,0 +1,37 @@
+"""Keys that link a row to other rows, which must stay in the same split."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from promptstill.rows.row import DedupedRow, Origin, TrafficRow
+
+# Rows with the same value of one of these belong together: texts by one author, of one conversation, from one
+# document, or translations of each other.
+Kind = Literal["account", "thread", "document", "translation_group"]
+KINDS: tuple[Kind, ...] = ("account", "thread", "document", "translation_group")
+
+
+def origin(row: TrafficRow) -> Origin:
+    """What a row that stands for this one keeps of it."""
+    return {
+        "id": row["id"],
+        "source": row["source"],
+        "account": row["account"],
+        "thread": row["thread"],
+        "document": row["document"],
+        "translation_group": row["translation_group"],
+        "timestamp": row["timestamp"],
+    }
+
+
+def origin_keys(row: DedupedRow) -> set[tuple[str, str]]:
+    """`(kind, value)` of everything that links a row to others: its own origin, and the origins of its exact
+    repeats and of the near-duplicates that it stands for."""
+    origins = [origin(row), *row["repeats"], *row["linked"]]
+    return {(kind, value) for source in origins for kind in KINDS if (value := source[kind]) is not None}
+
+
+def age(row: TrafficRow) -> tuple[str, str]:
+    """Sort key: the earliest row first."""
+    return row["timestamp"], row["id"]

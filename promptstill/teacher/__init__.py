@@ -1,0 +1,1 @@
+"""Asking the teacher: requests in, durable answers out, each paid for once."""

@@ -1,0 +1,30 @@
+"""The teacher's API key: from the environment, or from a `.env` file that Git does not track."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from promptstill.console.errors import UserError
+
+DOTENV = Path(".env")
+
+
+def read_api_key(name: str) -> str | None:
+    """The value of an environment variable, or else of a line in `.env`; None if neither has it.
+
+    Raises UserError if Git tracks `.env`, because a key in it would be published.
+    """
+    if not DOTENV.exists():
+        return os.environ.get(name) or None
+    tracked = subprocess.run(
+        ["git", "ls-files", "--error-unmatch", str(DOTENV)], capture_output=True, check=False
+    )
+    if tracked.returncode == 0:
+        raise UserError(
+            f"{DOTENV}: is tracked by Git; run `git rm --cached {DOTENV}`, and change the keys in it"
+        )
+    return os.environ.get(name) or dotenv_values(DOTENV).get(name) or None

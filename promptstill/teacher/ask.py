@@ -1,0 +1,74 @@
+"""Asking for what is missing: online or in batches, from servers or from a teacher on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from promptstill.console.errors import UserError
+from promptstill.core.paths import prompt_file
+from promptstill.teacher.lookup import Missing, R, Rows, resolved
+from promptstill.teacher.outcome import BUDGET_REACHED, Outcome, Work
+from promptstill.teacher.questions import Inquiry
+from promptstill.teacher.session import Session
+from promptstill.teacher.settings import LOCAL
+
+
+def ask_missing(session: Session, rows: Rows[R], missing: Missing) -> Outcome:
+    """Ask for what is missing.
+
+    Raises UserError if no teacher is configured, or if the run stopped before its end; replies are kept.
+    """
+    task, settings = session.task, session.settings
+    if not settings.base_urls:
+        raise UserError(
+            f"{task}: {missing.requests} of {missing.requests + missing.known} requests have no recorded "
+            f"answer under prompt {session.questions.prompt_hash[:12]} and model {settings.model}, and no "
+            f"teacher is configured; either set `{task}.generate.base_url` in params.yaml and "
+            f"{settings.api_key_env} in the environment or in .env, or restore {prompt_file(task)} and the "
+            "`generate` block that the answers were recorded with"
+        )
+
+    def jobs() -> Iterator[Inquiry[R]]:
+        inquiries = resolved(session, rows())
+        return (inquiry for inquiry in inquiries if inquiry.wanted())
+
+    work = Work(jobs, missing.missing_rows, int(settings.max_failure_fraction * missing.rows))
+    outcome = ask(session, work)
+    if outcome.stopped:
+        raise UserError(f"{task}: {advice(session, outcome, missing)}")
+    return outcome
+
+
+def ask(session: Session, work: Work) -> Outcome:
+    """Ask the configured teacher; a teacher on this machine is started first."""
+    import asyncio
+
+    settings = session.settings
+    # Read before anything is started, because it may be an error.
+    _ = session.api_key
+    if settings.mode == "batch":
+        from promptstill.teacher.batch import ask_in_batches
+
+        return asyncio.run(ask_in_batches(session, work))
+    from promptstill.teacher.online import ask_online
+
+    if settings.base_url != LOCAL:
+        return asyncio.run(ask_online(session, work, settings.base_urls))
+    from promptstill.teacher.local import serving
+
+    with serving(settings) as url:
+        return asyncio.run(ask_online(session, work, (url,)))
+
+
+def advice(session: Session, outcome: Outcome, missing: Missing) -> str:
+    """Why a run stopped, what is safe, and what to do."""
+    done = (
+        f"{outcome.answered} answers arrived and are kept; {missing.missing_rows - outcome.rows} rows still "
+        "lack some"
+    )
+    if outcome.stopped == BUDGET_REACHED:
+        return (
+            f"max_usd = {session.settings.max_usd} leaves no room for another request; {done}; raise "
+            f"{session.task}.generate.max_usd and repeat `dvc repro`"
+        )
+    return f"the run stopped: {outcome.stopped}; {done}; fix the cause and repeat `dvc repro` for the rest"

@@ -1,0 +1,94 @@
+"""The contestants: student, base model, teacher and baseline answer the same cases."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from promptstill.answers.consensus import decide
+from promptstill.answers.spec import AnswerSpec
+from promptstill.models.student import generate_replies, load_base, load_tokenizer, with_adapter
+from promptstill.near.vectors import embed
+from promptstill.rows.row import Answer, Prediction, SampledCase, SplitRow
+from stages.eval.baseline import baseline_answers
+from stages.eval.params import EvalParams
+
+SetName = Literal["golden", "test"]
+Contestant = Literal["student", "base", "teacher", "baseline"]
+CONTESTANTS: tuple[Contestant, ...] = ("student", "base", "teacher", "baseline")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One case with the answers of all contestants; an answer is None if the parser found none."""
+
+    set: SetName
+    case: SampledCase | SplitRow
+    answers: dict[Contestant, Answer | None]
+    student_confidence: float
+
+    def prediction(self) -> Prediction:
+        """The row of `data/eval/<task>/rows.jsonl`."""
+        texts = {who: json.dumps(answer, ensure_ascii=False) for who, answer in self.answers.items()}
+        return {
+            "set": self.set,
+            "id": self.case["id"],
+            "input": self.case["input"],
+            "slices": self.case["slices"],
+            "answer": json.dumps(self.case["answer"], ensure_ascii=False),
+            "student": texts["student"],
+            "base": texts["base"],
+            "teacher": texts["teacher"],
+            "baseline": texts["baseline"],
+            "student_confidence": self.student_confidence,
+        }
+
+
+def ask_contestants(
+    sets: dict[SetName, list[SampledCase] | list[SplitRow]],
+    train_rows: Sequence[SplitRow],
+    student: dict[str, Any],
+    adapter: Path,
+    params: EvalParams,
+    spec: AnswerSpec,
+) -> tuple[list[Answered], dict[str, float]]:
+    """Every case with all answers, in the order of the sets, and the speed of the student."""
+    cases = [(name, case) for name, part in sets.items() for case in part]
+    texts = [case["input"] for _, case in cases]
+
+    tokenizer, model = load_tokenizer(student["base"]), load_base(student["base"])
+    limits = (student["max_input_tokens"], student["max_answer_tokens"])
+    base_replies = generate_replies(texts, model, tokenizer, *limits)
+    started = time.perf_counter()
+    replies = generate_replies(texts, with_adapter(model, adapter), tokenizer, *limits)
+    speed = {"rows": len(texts), "rows_per_second": round(len(texts) / (time.perf_counter() - started), 1)}
+
+    vectors = embed([*(row["input"] for row in train_rows), *texts], params.encoder)
+    train_vectors, vectors = vectors[: len(train_rows)], vectors[len(train_rows) :]
+    train_answers = [row["answer"] for row in train_rows]
+    baseline = baseline_answers(train_vectors, train_answers, vectors, spec, params.baseline_c)
+    answered = [
+        Answered(
+            name,
+            case,
+            {
+                "student": spec.parse(replies[i].text).answer,
+                "base": spec.parse(base_replies[i].text).answer,
+                "teacher": decide(case["samples"], spec)["answer"],
+                "baseline": baseline[i],
+            },
+            replies[i].confidence,
+        )
+        for i, (name, case) in enumerate(cases)
+    ]
+    return answered, speed
+
+
+def prompt_tokens_saved(prompt: str, base: str) -> int:
+    """Tokens of the teacher's prompt without its input, counted with the student's tokenizer."""
+    text = prompt.replace("{input}", "")
+    return len(load_tokenizer(base)(text, add_special_tokens=False)["input_ids"])

@@ -1,0 +1,64 @@
+"""What all contestants answered in; metrics, tables and the closing lines of the stage out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptstill.answers.spec import AnswerSpec
+from stages.eval.contestants import CONTESTANTS, Answered, SetName
+from stages.eval.scores import (
+    LABEL_COLUMNS,
+    agreement,
+    confusion,
+    judged,
+    label_table,
+    scores,
+    slice_columns,
+    slice_rows,
+)
+
+# Columns and rows of a table.
+Table = tuple[Sequence[str], Sequence[Sequence[object]]]
+
+
+def metrics_of(
+    by_set: Mapping[SetName, Sequence[Answered]], prompt_tokens_saved: int, spec: AnswerSpec, level: float
+) -> dict[str, Any]:
+    """The content of `metrics/<task>/eval.json`."""
+    metrics: dict[str, Any] = {}
+    for name, cases in by_set.items():
+        answers = {contestant: judged(cases, contestant) for contestant in CONTESTANTS}
+        metrics[name] = {
+            **{contestant: scores(answers[contestant], spec, level) for contestant in CONTESTANTS},
+            "student_teacher_agreement": agreement(answers["student"], answers["teacher"], spec),
+        }
+    return {
+        **metrics,
+        "confidence_level": level,
+        "prompt_tokens_saved_per_request": prompt_tokens_saved,
+    }
+
+
+def tables_of(cases: Sequence[Answered], spec: AnswerSpec, level: float) -> dict[str, Table]:
+    """Labels and confusion of the student, and slices of all contestants, by the name of the table."""
+    student = judged(cases, "student")
+    everyone = [judged(cases, contestant) for contestant in CONTESTANTS]
+    return {
+        "labels": (LABEL_COLUMNS, label_table(student, spec)),
+        "slices": (slice_columns(CONTESTANTS), slice_rows(everyone, spec, level)),
+        "confusion": (("actual", "predicted"), confusion(student, spec)),
+    }
+
+
+def summary_lines(metrics: Mapping[str, Any], speed: Mapping[str, float]) -> list[str]:
+    """The closing lines of the stage."""
+    golden, test = metrics["golden"], metrics["test"]
+    accuracy = ", ".join(f"{name} {golden[name]['accuracy']:.3f}" for name in CONTESTANTS)
+    return [
+        f"golden accuracy of {golden['student']['n']}: {accuracy}",
+        f"test accuracy of {test['student']['n']}: student {test['student']['accuracy']:.3f}, valid "
+        f"{test['student']['valid']:.3f}, agreement with teacher {test['student_teacher_agreement']:.3f}",
+        f"{metrics['prompt_tokens_saved_per_request']} prompt tokens saved per request; "
+        f"{speed['rows_per_second']} rows/s here",
+    ]

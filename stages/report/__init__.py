@@ -1,0 +1,1 @@
+"""report: the model card, the dataset card and one page about a build."""

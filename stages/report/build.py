@@ -1,0 +1,75 @@
+"""What the report reads about one build of a task, and whether it is of one build."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.errors import UserError
+from promptstill.core.files import JsonObject
+from promptstill.core.paths import metrics_file, model_dir
+from promptstill.rows.row import Prediction, SplitRow
+
+METRICS = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval", "leaks", "leaks_random")
+SPLITS = ("train", "validation", "test")
+SETS = ("golden", "test")
+TABLES = ("train_curve", *(f"{table}_{name}" for table in ("slices", "labels", "confusion") for name in SETS))
+
+# Lines of a CSV file by column.
+Table = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Build:
+    """The metrics and tables of all stages by name, the predictions, the train rows and the student.
+
+    `student` is `student.json` and `adapter` is `adapter_config.json` of the model's folder.
+    """
+
+    task: str
+    spec: AnswerSpec
+    metrics: dict[str, JsonObject]
+    tables: dict[str, Table]
+    predictions: list[Prediction]
+    train: list[SplitRow]
+    student: JsonObject
+    adapter: JsonObject
+
+    @property
+    def confidence_level(self) -> str:
+        """The confidence level of the Wilson intervals, such as `95 %`."""
+        return f"{100 * self.metrics['eval']['confidence_level']:g}\u00a0%"
+
+
+def read_table(text: str) -> Table:
+    """The lines of a CSV text by column."""
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def require_one_build(build: Build) -> None:
+    """Raise UserError if student, certificate and answer rules come from different builds, because a card
+    would then state facts about something else."""
+    student = build.student
+    checks = {
+        metrics_file(build.task, "leaks"): (
+            student["train_hash"] == build.metrics["leaks"]["files_sha256"]["train"],
+            "certifies other train rows than those of the student",
+        ),
+        metrics_file(build.task, "train"): (
+            student["train_hash"] == build.metrics["train"]["dataset_sha256"],
+            "names other train rows than those of the student",
+        ),
+        metrics_file(build.task, "validate"): (
+            student["answer_hash"] == build.metrics["validate"]["answer_spec_hash"] == build.spec.hash,
+            "was made with other answer rules than the student",
+        ),
+        model_dir(build.task): (
+            student["prompt_hash"] == build.metrics["generate"]["prompt_hash"],
+            "was trained on the answers to another prompt",
+        ),
+    }
+    for path, (holds, problem) in checks.items():
+        if not holds:
+            raise UserError(f"{path}: {problem}; run `dvc repro`")

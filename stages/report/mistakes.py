@@ -1,0 +1,73 @@
+"""What the student got wrong, each case beside the train row with the most similar text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptstill.answers.compare import same
+from promptstill.answers.spec import AnswerSpec
+from promptstill.near.ngrams import nearest_texts
+from promptstill.rows.row import Answer, Prediction, SplitRow
+
+INVALID = "(invalid)"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A case with a wrong answer. Answers are texts; `overlap` is that of the case and its nearest train
+    row, from 0 to 1."""
+
+    id: str
+    input: str
+    slices: list[str]
+    truth: str
+    student: str
+    teacher: str
+    confidence: float
+    nearest_id: str
+    nearest_input: str
+    nearest_answer: str
+    overlap: float
+
+
+def wrong(predictions: Sequence[Prediction], spec: AnswerSpec) -> list[Prediction]:
+    """The cases that the student got wrong, the most confident mistake first."""
+    cases = [
+        case
+        for case in predictions
+        if not same(json.loads(case["student"]), json.loads(case["answer"]), spec)
+    ]
+    return sorted(cases, key=lambda case: (-case["student_confidence"], case["id"]))
+
+
+def mistakes(cases: Sequence[Prediction], train: Sequence[SplitRow], spec: AnswerSpec) -> list[Mistake]:
+    """Each case with its nearest train row, in the order of `cases`."""
+    if not cases:
+        return []
+    nearest = nearest_texts([case["input"] for case in cases], [row["input"] for row in train])
+    return [
+        _mistake(case, train[position], overlap, spec)
+        for case, (position, overlap) in zip(cases, nearest, strict=True)
+    ]
+
+
+def _mistake(case: Prediction, row: SplitRow, overlap: float, spec: AnswerSpec) -> Mistake:
+    return Mistake(
+        case["id"],
+        case["input"],
+        case["slices"],
+        _text(json.loads(case["answer"]), spec),
+        _text(json.loads(case["student"]), spec),
+        _text(json.loads(case["teacher"]), spec),
+        case["student_confidence"],
+        row["id"],
+        row["input"],
+        _text(row["answer"], spec),
+        overlap,
+    )
+
+
+def _text(answer: Answer | None, spec: AnswerSpec) -> str:
+    return INVALID if answer is None else spec.text(answer)

@@ -1,0 +1,72 @@
+"""The model card: what the student was made from, how good it is and how to use it."""
+
+from __future__ import annotations
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from stages.report.build import SETS, Build
+from stages.report.certificate import certificate, thresholds
+from stages.report.labels import MAX_LABELS, most_first
+from stages.report.render import render_markdown
+from stages.report.scores import Score, contestants, scores
+
+
+def model_card(build: Build) -> ModelCard:
+    """The card with its metadata. Raises an error where a fact is missing, so that no card has a gap."""
+    metrics = build.metrics
+    pairs = certificate(metrics["leaks"], metrics["leaks_random"])
+    labels = sorted(metrics["split"]["labels"]["train"].items(), key=most_first)
+    body = render_markdown(
+        "model_card.md",
+        task=build.task,
+        student=build.student,
+        adapter=build.adapter,
+        metrics=metrics,
+        labels=labels[:MAX_LABELS],
+        further_labels=len(labels[MAX_LABELS:]),
+        hashes=metrics["leaks"]["files_sha256"],
+        epochs=len(build.tables["train_curve"]),
+        pairs=pairs,
+        shared_keys=sum(pair.shared_keys for pair in pairs),
+        near_pairs=sum(pair.near_pairs for pair in pairs),
+        thresholds=thresholds(metrics["leaks"]),
+        contestants=contestants(metrics["eval"], build.spec),
+        level=build.confidence_level,
+    )
+    return ModelCard(f"---\n{card_data(build).to_yaml()}\n---\n\n{body}")
+
+
+def card_data(build: Build) -> ModelCardData:
+    """The metadata of the card. It names no licence: the weights derive from a base model and a teacher,
+    whose terms this project does not know."""
+    return ModelCardData(
+        model_name=f"{build.task}-student",
+        base_model=build.student["base"],
+        library_name="peft",
+        pipeline_tag="text-generation",
+        tags=["lora", "distillation", "promptstill"],
+        metrics=["accuracy", "f1"],
+        eval_results=[
+            eval_result(build.task, name, score)
+            for name in SETS
+            for score in scores(build.metrics["eval"][name]["student"], build.spec)
+            if score.name != "valid answers"
+        ],
+    )
+
+
+def eval_result(task: str, name: str, score: Score) -> EvalResult:
+    """One score of the student as the Hub shows it. The student writes text, and the label in that text is
+    scored as a class."""
+    macro = score.name == "macro F1"
+    return EvalResult(
+        task_type="text-classification",
+        task_name=task,
+        dataset_type=task,
+        dataset_name=f"{task}, {name} cases",
+        dataset_split=name,
+        metric_type="f1" if macro else "accuracy",
+        metric_name=score.name,
+        metric_value=score.value,
+        metric_args={"average": "macro"} if macro else None,
+    )

@@ -1,0 +1,49 @@
+"""The page about a build: one file that loads nothing from elsewhere."""
+
+from __future__ import annotations
+
+from stages.report.build import SETS, SPLITS, Build
+from stages.report.certificate import certificate, thresholds
+from stages.report.confusion import MAX_LABELS, confusion
+from stages.report.curve import charts
+from stages.report.flow import flow
+from stages.report.mistakes import mistakes, wrong
+from stages.report.render import render_html
+from stages.report.scores import contestants, slices
+
+# Examples of wrong answers for each set.
+EXAMPLES = 12
+ABOUT_SETS = {
+    "golden": "evaluation cases that were kept out of the dataset",
+    "test": "held-out rows of traffic, with the teacher's answers or a person's edit of them",
+}
+
+
+def page(build: Build) -> str:
+    """The HTML of `report.html`."""
+    metrics, tables = build.metrics, build.tables
+    mistaken = {
+        name: wrong([case for case in build.predictions if case["set"] == name], build.spec) for name in SETS
+    }
+    return render_html(
+        "report.html",
+        task=build.task,
+        metrics=metrics,
+        splits=SPLITS,
+        sets=ABOUT_SETS,
+        contestants=contestants(metrics["eval"], build.spec),
+        level=build.confidence_level,
+        steps=flow(metrics),
+        pairs=certificate(metrics["leaks"], metrics["leaks_random"]),
+        thresholds=thresholds(metrics["leaks"]),
+        slices={name: slices(tables[f"slices_{name}"]) for name in SETS},
+        labels={name: tables[f"labels_{name}"] for name in SETS},
+        confusion={name: confusion(tables[f"confusion_{name}"]) for name in SETS},
+        max_labels=MAX_LABELS,
+        charts=charts(tables["train_curve"], metrics["train"]["best_epoch"]),
+        scored=build.spec.scored,
+        wrong={name: len(cases) for name, cases in mistaken.items()},
+        mistakes={
+            name: mistakes(cases[:EXAMPLES], build.train, build.spec) for name, cases in mistaken.items()
+        },
+    )

@@ -1,0 +1,54 @@
+"""Templates become HTML or Markdown. Values are escaped, and a missing value is an error."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATES = Path(__file__).parent / "templates"
+# Characters that begin markup inside a line of Markdown, or end a cell of a table.
+MARKUP = re.compile(r"([\\`*\[\]|~])")
+
+
+def render_html(template: str, **values: Any) -> str:  # noqa: ANN401
+    """The page of a template, with every value escaped for HTML."""
+    return _environment(autoescape=True).get_template(template).render(**values)
+
+
+def render_markdown(template: str, **values: Any) -> str:  # noqa: ANN401
+    """The text of a template, with every value escaped for Markdown."""
+    environment = _environment(autoescape=False, finalize=escape_markdown)
+    return environment.get_template(template).render(**values)
+
+
+def escape_markdown(value: object) -> object:
+    """A text on one line that Markdown shows as it is; other values stay."""
+    if not isinstance(value, str):
+        return value
+    return MARKUP.sub(
+        r"\\\1", html.escape(" ".join(re.split(r"[ \t\r\n\f\v]+", value.strip(" \t\r\n\f\v"))), quote=False)
+    )
+
+
+def percent(share: float) -> str:
+    """`92.5 %` for 0.925, with a space that does not break."""
+    return f"{100 * share:.1f}\u00a0%"
+
+
+def _environment(autoescape: bool, finalize: Callable[[object], object] | None = None) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        finalize=finalize,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["percent"] = percent
+    return environment

@@ -1,0 +1,84 @@
+"""The scores of the contestants, of slices and of labels, with their intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from promptstill.answers.spec import AnswerSpec
+from promptstill.core.files import JsonObject
+from stages.report.build import SETS, Table
+
+CONTESTANTS = {
+    "student": "the base model with the adapter, without the teacher's prompt",
+    "baseline": "logistic regression over embeddings of the train rows",
+    "teacher": "the prompted model that the student learned from",
+    "base": "the base model without the adapter and without the prompt",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score from 0 to 1; `low` and `high` are its Wilson interval, and None if it has none."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A contestant with its scores on one set, accuracy first."""
+
+    name: str
+    about: str
+    scores: list[Score]
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The student's accuracy on one slice."""
+
+    name: str
+    cases: int
+    accuracy: Score
+
+
+def contestants(metrics: JsonObject, spec: AnswerSpec) -> dict[str, list[Contestant]]:
+    """All contestants on each set, from the content of `eval.json`."""
+    return {
+        name: [Contestant(who, about, scores(metrics[name][who], spec)) for who, about in CONTESTANTS.items()]
+        for name in SETS
+    }
+
+
+def scores(entry: JsonObject, spec: AnswerSpec) -> list[Score]:
+    """The scores of one contestant: accuracy, macro F1, valid answers, and the accuracy of every other scored
+    key."""
+    return [
+        _with_interval("accuracy", "accuracy", entry),
+        Score("macro F1", entry["macro_f1"]),
+        Score("valid answers", entry["valid"]),
+        *(_with_interval(key.replace("_", " "), key, entry) for key in spec.rules.scored.values()),
+    ]
+
+
+def _with_interval(name: str, key: str, entry: JsonObject) -> Score:
+    return Score(name, entry[key], entry[f"{key}_low"], entry[f"{key}_high"])
+
+
+def slices(table: Table) -> list[Slice]:
+    """The student's accuracy by slice, from the content of `slices_<set>.csv`."""
+    return [
+        Slice(
+            line["slice"],
+            int(line["cases"]),
+            Score(
+                "accuracy",
+                float(line["student"]),
+                float(line["student_low"]),
+                float(line["student_high"]),
+            ),
+        )
+        for line in table
+    ]

@@ -1,1 +1,0 @@
-"""What several stages need, one concern a module."""

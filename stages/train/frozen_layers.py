@@ -1,0 +1,99 @@
+"""The frozen lower layers run once: their outputs are the training set of the adapted upper layers.
+
+Below the first adapter nothing changes between epochs, so the hidden states there depend only on the input.
+Keeping them saves the lower layers' share of every epoch after the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from promptstill.console.errors import UserError
+from promptstill.console.progress import progress
+from stages.train.examples import Example
+
+LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+BATCH = 16
+
+
+class LayeredModel:
+    """A causal language model of the Llama family, cut in two at the first adapted layer."""
+
+    def __init__(self, model: Any, adapted_layers: int) -> None:  # noqa: ANN401
+        """Raises UserError for a model without the parts of the family, or with too few layers."""
+        self.decoder = cast(Any, getattr(model, "model", None))
+        layers = getattr(self.decoder, "layers", None)
+        if not isinstance(layers, nn.ModuleList) or not hasattr(self.decoder, "norm"):
+            raise UserError(
+                f"train.base: {type(model).__name__} has no `model.layers` and `model.norm`; "
+                "use a model of the Llama, Mistral, Qwen or SmolLM family"
+            )
+        self.head = model.get_output_embeddings()
+        self.layers, self.norm = layers, self.decoder.norm
+        if adapted_layers > len(self.layers):
+            raise UserError(
+                f"train.adapted_layers: {adapted_layers}, but the base has {len(self.layers)}; lower it"
+            )
+        self.cut = len(self.layers) - adapted_layers
+
+    @contextmanager
+    def _only(self, start: int, stop: int) -> Iterator[None]:
+        self.decoder.layers = nn.ModuleList(self.layers[start:stop])
+        self.decoder.norm = self.norm if stop == len(self.layers) else nn.Identity()
+        try:
+            yield
+        finally:
+            self.decoder.layers, self.decoder.norm = self.layers, self.norm
+
+    def lower(self, ids: Tensor) -> Tensor:
+        """Hidden states of shape (batch, length, width) above the frozen layers, for ids of shape (batch,
+        length)."""
+        with torch.no_grad(), self._only(0, self.cut):
+            hidden: Tensor = self.decoder(input_ids=ids, use_cache=False).last_hidden_state
+        return hidden
+
+    def answer_logits(self, hidden: Tensor, positions: Tensor) -> Tensor:
+        """Logits of shape (selected, vocabulary) from lower hidden states, at the positions where the mask is
+        true.
+
+        No attention mask is needed: padding is on the right, which causal attention never sees.
+        """
+        with self._only(self.cut, len(self.layers)):
+            upper: Tensor = self.decoder(inputs_embeds=hidden, use_cache=False).last_hidden_state
+        logits: Tensor = self.head(upper[positions])
+        return logits
+
+
+def hidden_states(
+    examples: list[Example], model: LayeredModel, cache_gb: float, pad: int
+) -> list[Tensor] | None:
+    """Lower hidden states of each example, of shape (length - 1, width): the last token is only a target.
+
+    None if they would need more than `cache_gb` of memory; then every step computes them again.
+    """
+    device = model.head.weight.device
+    width = model.head.weight.shape[1]
+    if sum(len(example.ids) - 1 for example in examples) * width * 4 > cache_gb * 2**30:
+        return None
+    states: dict[int, Tensor] = {}
+    order = sorted(range(len(examples)), key=lambda i: (len(examples[i].ids), i))
+    with progress(len(examples), "frozen layers") as bar:
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            hidden = model.lower(padded_ids([examples[i] for i in batch], pad).to(device))
+            for row, i in zip(hidden, batch, strict=True):
+                states[i] = row[: len(examples[i].ids) - 1].clone()
+            bar.update(len(batch))
+    return [states[i] for i in range(len(examples))]
+
+
+def padded_ids(examples: list[Example], pad: int) -> Tensor:
+    """Token ids of shape (batch, longest - 1), padded to the right, each without its last token."""
+    longest = max(len(example.ids) for example in examples) - 1
+    rows = [example.ids[:-1] + [pad] * (longest - len(example.ids) + 1) for example in examples]
+    return torch.tensor(rows)

@@ -1,0 +1,228 @@
+"""`still`: the commands for work by hand. A command imports what it needs when it runs: `--help` is fast."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptstill.console.errors import UserError, exit_with
+from promptstill.core.paths import PARAMS
+
+app = typer.Typer(
+    help="Work on a distilled dataset by hand. `dvc repro` builds it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Task = Annotated[str, typer.Argument(help="A task named in params.yaml.")]
+
+
+@app.command()
+def predict(
+    task: Task,
+    source: Annotated[str, typer.Option("--input", help='JSONL of {"id", "input"}; - for standard input.')],
+    target: Annotated[
+        str, typer.Option("--output", help='JSONL of {"id", "answer", "confidence"}; - for standard output.')
+    ],
+) -> None:
+    """Answer new rows with the trained student."""
+    source, target = from_here(source), from_here(target)
+    go_to_root()
+    from still.predict import predict_rows
+
+    predict_rows(task, source, target)
+
+
+@app.command("import")
+def import_(
+    task: Task,
+    source: Annotated[str, typer.Argument(help="CSV, JSONL, or JSONL of OpenAI chat logs.")],
+    source_format: Annotated[
+        str, typer.Option("--format", help="csv, jsonl or chat; by default guessed from the file.")
+    ] = "",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="FIELD=NAME if a field has another name in the file; repeatable."),
+    ] = None,
+    timestamp: Annotated[str, typer.Option(help="Of rows that have none: ISO 8601 with a time zone.")] = "",
+    origin: Annotated[str, typer.Option("--source", help="Source of rows that name none.")] = "",
+) -> None:
+    """Append the rows of a file to a task's traffic."""
+    path = Path(from_here(source))
+    go_to_root()
+    from still.import_rows import import_rows
+
+    import_rows(task, path, source_format, columns or [], timestamp, origin)
+
+
+@app.command()
+def explain(task: Task, row_id: Annotated[str, typer.Argument(help="The id of a traffic row.")]) -> None:
+    """Print the history of one row: its samples, filters, reviews and split."""
+    go_to_root()
+    from still.explain import explain_row
+
+    explain_row(task, row_id)
+
+
+@app.command()
+def summary() -> None:
+    """Show rows, splits and scores of every task on one screen."""
+    go_to_root()
+    from still.summary import print_summary
+
+    print_summary()
+
+
+@app.command()
+def estimate(task: Task) -> None:
+    """Show the requests, cost and time of the next run of generate."""
+    go_to_root()
+    from still.estimate import print_estimate
+
+    print_estimate(task)
+
+
+@app.command()
+def preview(
+    task: Task,
+    prompt: Annotated[str, typer.Option(help="The edited prompt.")],
+    rows: Annotated[int, typer.Option(min=1, help="Rows to ask about, spread over labels and slices.")] = 50,
+) -> None:
+    """Show which answers an edited prompt changes, and the cost of asking about all rows again."""
+    path = Path(from_here(prompt))
+    go_to_root()
+    from still.preview import preview as show
+
+    show(task, path, rows)
+
+
+@app.command()
+def dedupe(
+    task: Task,
+    meaning: Annotated[float | None, typer.Option(help="Threshold for the cosine of the embeddings.")] = None,
+    text: Annotated[float | None, typer.Option(help="Threshold for the overlap of the texts.")] = None,
+) -> None:
+    """Show which near-duplicates other thresholds would connect or separate."""
+    go_to_root()
+    from still.dedupe import show_thresholds
+
+    show_thresholds(task, meaning, text)
+
+
+@app.command()
+def coverage(task: Task) -> None:
+    """Show traffic and kept rows by label, slice, source and embedding, and draw a map."""
+    go_to_root()
+    from still.coverage import show_coverage
+
+    show_coverage(task)
+
+
+@app.command()
+def pin(task: Task) -> None:
+    """Keep the splits of today's rows in every later version (data/pinned/, in Git)."""
+    go_to_root()
+    from still.pin import pin_rows
+
+    pin_rows(task)
+
+
+@app.command()
+def params(task: Task) -> None:
+    """Show every setting of a task with its value, its origin and its meaning."""
+    go_to_root()
+    from still.params import print_params
+
+    print_params(task)
+
+
+journal = typer.Typer(help="Work with the teacher's answers that were paid for.", no_args_is_help=True)
+app.add_typer(journal, name="journal")
+
+
+@journal.command()
+def stats() -> None:
+    """Show answers by task, prompt and model, and what was spent."""
+    go_to_root()
+    from still.journal import print_stats
+
+    print_stats()
+
+
+@journal.command()
+def export(task: Task) -> None:
+    """Add a task's answers to data/recorded/, so that they can be committed."""
+    go_to_root()
+    from still.journal import export as export_task
+
+    export_task(task)
+
+
+@journal.command("import")
+def import_answers(
+    task: Task, source: Annotated[str, typer.Argument(help="A file that export wrote.")]
+) -> None:
+    """Add exported answers to the journal."""
+    path = Path(from_here(source))
+    go_to_root()
+    from still.journal import import_answers as import_file
+
+    import_file(task, path)
+
+
+@journal.command()
+def verify() -> None:
+    """Check the file and the checksum of every answer."""
+    go_to_root()
+    from still.journal import verify as check
+
+    check()
+
+
+@journal.command()
+def prune(
+    task: Task,
+    prompt: Annotated[str, typer.Option(help="Answers to the prompt whose hash begins with this.")] = "",
+    before: Annotated[str, typer.Option(help="Answers from before this day, such as 2026-11-30.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; else only show how many.")] = False,
+) -> None:
+    """Forget old answers."""
+    go_to_root()
+    from still.journal import prune as forget
+
+    forget(task, prompt, before, yes)
+
+
+def from_here(path: str) -> str:
+    """A path relative to the root, given a path relative to the working directory; - stays as it is."""
+    return path if path == "-" else os.path.relpath(Path(path).absolute(), root())
+
+
+def root() -> Path:
+    """The nearest folder upwards that has params.yaml. Raises UserError if there is none."""
+    here = Path.cwd()
+    project = next((folder for folder in [here, *here.parents] if (folder / PARAMS).exists()), None)
+    if project is None:
+        raise UserError(f"{here}: no {PARAMS} here or above; change to a clone of the project")
+    return project
+
+
+def go_to_root() -> None:
+    """Change to the root of the project, which every path of the project is relative to."""
+    os.chdir(root())
+
+
+def main() -> None:
+    """Run the command line. An error that a user can fix becomes one line and exit status 1."""
+    try:
+        app(standalone_mode=True)
+    except (UserError, OSError) as error:
+        exit_with(error)
+
+
+if __name__ == "__main__":
+    main()

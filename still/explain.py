@@ -1,0 +1,111 @@
+"""`still explain`: what happened to one row, stage by stage."""
+
+from __future__ import annotations
+
+import json
+from typing import TypeVar
+
+from promptstill.console.errors import UserError
+from promptstill.core.files import read_rows
+from promptstill.core.paths import out
+from promptstill.core.settings import require_task
+from promptstill.rows.identity import input_hash
+from promptstill.rows.row import (
+    IngestedRow,
+    Input,
+    QuarantinedRow,
+    RemovedRow,
+    SplitRow,
+    UnansweredRow,
+    ValidatedRow,
+)
+from stages.split.quota import SPLITS
+
+R = TypeVar("R", bound=Input)
+
+
+def explain_row(task: str, row_id: str) -> None:
+    """Print the history of a row. Raises UserError if no stage has seen the id."""
+    require_task(task)
+    print("\n".join(history(task, row_id)))
+
+
+def history(task: str, row_id: str) -> list[str]:
+    """One line per fact, in the order of the stages."""
+    row = _find(task, "ingest", "rows", IngestedRow, row_id)
+    if row is None:
+        for kept in _rows(task, "ingest", "rows", IngestedRow):
+            if any(repeat["id"] == row_id for repeat in kept["repeats"]):
+                return [
+                    f"{row_id}: the same text as the earlier {kept['id']}, folded into it",
+                    *history(task, kept["id"]),
+                ]
+        raise UserError(
+            f"{out('ingest', task)}: no row {row_id!r}; look its id up in data/traffic/{task}.jsonl"
+        )
+    lines = [
+        f"{row_id}: {json.dumps(row['input'], ensure_ascii=False)}",
+        f"received {row['timestamp']} from {row['source']}, account {row['account']}, thread {row['thread']}",
+        f"slices {', '.join(row['slices']) or 'none'}; repeats {len(row['repeats'])}; "
+        f"input hash {input_hash(row['input'])}",
+    ]
+    dead = _find(task, "generate", "dead", UnansweredRow, row_id)
+    if dead is not None:
+        return [
+            *lines,
+            f"the teacher gave no answer: {dead['reason']}; `dvc repro -f generate@{task}` asks again",
+        ]
+    judged = _find(task, "validate", "rows", ValidatedRow, row_id)
+    if judged is None:
+        return [*lines, "not yet validated; run `dvc repro`"]
+    teacher = judged["teacher"]
+    lines.append(
+        f"teacher {teacher['model']} at {teacher['endpoint']}, prompt {teacher['prompt_hash'][:12]}, "
+        f"sampling {json.dumps(teacher['sampling'])}"
+    )
+    for sample, key, at in zip(
+        judged["samples"], teacher["request_keys"], teacher["recorded_at"], strict=True
+    ):
+        lines.append(f"  sample {sample['sample']} ({at}, request {key[:12]}): {sample['response']}")
+    lines.append(
+        f"answer {json.dumps(judged['answer'], ensure_ascii=False)}, agreement {judged['agreement']}, "
+        f"review {judged['review'] or 'none'}, edited {judged['edited']}"
+    )
+    lines.append(f"status {judged['status']}; reasons {', '.join(judged['reasons']) or 'none'}")
+    return [*lines, *_outcome(task, row_id, judged["status"])]
+
+
+def _outcome(task: str, row_id: str, status: str) -> list[str]:
+    if status != "kept":
+        return []
+    removed = _find(task, "dedupe", "removed", RemovedRow, row_id)
+    if removed is not None:
+        near = removed["nearest"]
+        return [
+            f"removed ({removed['removed_because']}): {removed['removed_for']} stays; nearest {near['id']}, "
+            f"meaning {near['meaning']}, text {near['text']}"
+        ]
+    quarantined = _find(task, "split", "quarantine", QuarantinedRow, row_id)
+    if quarantined is not None:
+        reason = quarantined["quarantined_for"]
+        return [
+            f"quarantined ({reason['because']}): golden {reason['id']}, meaning {reason['meaning']}, "
+            f"text {reason['text']}"
+        ]
+    for name in SPLITS:
+        placed = _find(task, "split", name, SplitRow, row_id)
+        if placed is not None:
+            return [
+                f"in {name} by {placed['split_reason']}, with the component of {placed['component']}; "
+                f"difficulty {placed['difficulty']}"
+            ]
+    return ["not yet split; run `dvc repro`"]
+
+
+def _rows(task: str, stage: str, name: str, kind: type[R]) -> list[R]:
+    path = out(stage, task, name)
+    return read_rows(path, kind) if path.exists() else []
+
+
+def _find(task: str, stage: str, name: str, kind: type[R], row_id: str) -> R | None:
+    return next((row for row in _rows(task, stage, name, kind) if row["id"] == row_id), None)

@@ -1,0 +1,66 @@
+"""`still summary`: rows, splits and scores of every task, on one screen."""
+
+from __future__ import annotations
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from promptstill.core.files import read_json
+from promptstill.core.paths import cache_dir, metrics_file, model_dir, report_dir
+from promptstill.core.settings import task_names
+
+STAGES = ("ingest", "generate", "validate", "dedupe", "split")
+
+
+def print_summary() -> None:
+    """For each task, its rows through the stages and the scores of all contestants on golden and test."""
+    console = Console()
+    for task in task_names():
+        if not metrics_file(task, "eval").exists():
+            console.print(f"[bold]{task}[/]: not built yet; run `dvc repro`")
+            continue
+        console.print(flow(task))
+        console.print(scores(task))
+
+
+def flow(task: str) -> str:
+    """Rows in and out of each stage in one line."""
+    steps = []
+    for stage in STAGES:
+        counts = read_json(metrics_file(task, stage))
+        left = counts["input"] - counts["kept"]
+        steps.append(f"{stage} {counts['kept']}" + (f" (-{left})" if left else ""))
+    parts = read_json(metrics_file(task, "split"))
+    steps.append(f"train {parts['train']} / validation {parts['validation']} / test {parts['test']}")
+    return f"\n[bold]{task}[/]: " + " → ".join(steps)
+
+
+def scores(task: str) -> Table:
+    """Accuracy with interval, macro F1, valid answers and further scored keys of every contestant."""
+    metrics = read_json(metrics_file(task, "eval"))
+    speed_file = cache_dir() / "speed" / f"{task}.json"
+    speed = f", {read_json(speed_file)['rows_per_second']} rows/s here" if speed_file.exists() else ""
+    agreed = ", ".join(
+        f"{name} {metrics[name]['student_teacher_agreement']:.3f}" for name in ("golden", "test")
+    )
+    saved = metrics["prompt_tokens_saved_per_request"]
+    table = Table(
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        caption=f"low, high: Wilson interval; student and teacher agree: {agreed}; {saved} prompt tokens "
+        f"saved per request{speed}; model in {model_dir(task)}, "
+        f"report in {report_dir(task)}",
+        caption_justify="left",
+    )
+    further = [key for key in metrics["golden"]["student"] if key.endswith("_accuracy")]
+    names = [key.removesuffix("_accuracy") for key in further]
+    for column in ("set", "who", "accuracy", "low", "high", "F1", *names, "valid", "n"):
+        table.add_column(column, justify="left" if column in ("set", "who") else "right", no_wrap=True)
+    for name in ("golden", "test"):
+        contestants = {who: scores for who, scores in metrics[name].items() if isinstance(scores, dict)}
+        for who, values in contestants.items():
+            columns = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", *further, "valid")
+            cells = [f"{values[key]:.3f}" for key in columns]
+            table.add_row(name, who, *cells, str(values["n"]), style="bold" if who == "student" else None)
+    return table
