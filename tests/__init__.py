@@ -1,1 +1,1 @@
-"""Tests: they mirror stages/ and tools/, and run real servers, databases, DVC and one real student."""
+"""Tests: they mirror the three floors, and run real servers, databases, DVC and one real student."""

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from stages.ingest import __main__ as ingest
 from tests.pipeline import build
-from tests.project import REPOSITORY, configure, make_project, row, write_lines
+from tests.project import REPOSITORY, configure, make_project, make_tiny_student, row, write_lines
 from tests.teacher_server import TeacherServer
 
 # Tests run side by side, one a core: threads of their own would only wait for each other.
@@ -27,14 +27,14 @@ os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 
-# The longest file, which a worker has to begin with so that none works on alone at the end.
+# The longest file: a worker begins with it, so that no worker is left alone with it at the end.
 FIRST = "test_pipeline.py"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files are handed to workers in this order, see `--no-loadscope-reorder` in pyproject.toml."""
+    """Hand the files to the workers in this order; see `--no-loadscope-reorder` in pyproject.toml."""
     items.sort(key=lambda item: item.path.name != FIRST)
 
 
@@ -72,6 +72,14 @@ def teacher() -> Iterator[TeacherServer]:
     """An OpenAI-compatible server on loopback that counts requests and can misbehave."""
     with TeacherServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a tiny random base model."""
+    folder = tmp_path_factory.mktemp("tiny") / "base"
+    make_tiny_student(folder)
+    return str(folder)
 
 
 TEACHER_KEY = "planted-key-7f3a91"

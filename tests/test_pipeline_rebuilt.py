@@ -18,21 +18,22 @@ from tests.project import REPOSITORY
 def test_the_same_inputs_give_the_same_bytes(clone: Path) -> None:
     before = lock(clone)
     shutil.rmtree(clone / ".dvc/cache/runs")
-    ended = dvc(clone, "repro", "--force", "eval@colour-json")
+    ended = dvc(clone, "repro", "--force", "report@colour-json")
     assert ended.returncode == 0, ended.stderr
     assert stages_run(ended) == [f"{stage}@colour-json" for stage in STAGES]
     assert lock(clone) == before
 
 
-def test_a_killed_run_goes_on_to_the_same_hashes(clone: Path) -> None:
+def test_a_killed_run_continues_to_the_same_hashes(clone: Path) -> None:
     before = lock(clone)
-    for path in (".dvc/cache", "models", *(f"data/{stage}" for stage in STAGES if stage != "train")):
+    made = (f"data/{stage}" for stage in STAGES if stage not in ("train", "report"))
+    for path in (".dvc/cache", "models", "reports", *made):
         shutil.rmtree(clone / path)
     (clone / "dvc.lock").unlink()
     delays = random.Random(5)
     for whole_group in (True, False, True):
         running = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", "eval@colour"],
+            [sys.executable, "-m", "dvc", "repro", "report@colour"],
             cwd=clone,
             env=environment(),
             stdout=subprocess.DEVNULL,
@@ -45,8 +46,8 @@ def test_a_killed_run_goes_on_to_the_same_hashes(clone: Path) -> None:
         else:
             running.kill()
         running.wait()
-    unlock = [sys.executable, "-m", "tools.unlock"]
+    unlock = [sys.executable, "-m", "still.unlock"]
     subprocess.run(unlock, cwd=clone, env=environment() | {"PYTHONPATH": str(REPOSITORY)}, check=True)
-    ended = dvc(clone, "repro", "eval@colour")
+    ended = dvc(clone, "repro", "report@colour")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert lock(clone) == {name: outs for name, outs in before.items() if name.endswith("@colour")}

@@ -1,0 +1,29 @@
+"""Comparison: which keys decide whether two answers are the same."""
+
+from __future__ import annotations
+
+from promptstill.answers.compare import same
+from promptstill.answers.spec import AnswerSpec, Normalisation
+from tests.project import JSON_SCHEMA, TEXT_SCHEMA
+
+TEXT = AnswerSpec(TEXT_SCHEMA, Normalisation(format="text"))
+JSON = AnswerSpec(
+    JSON_SCHEMA, Normalisation(format="json", label="colour", scored={"alarm": "alarm_accuracy"})
+)
+GOOD = {"colour": "red", "sure": 0.9, "alarm": None}
+
+
+def test_the_label_and_the_scored_keys_decide() -> None:
+    assert same(GOOD, GOOD | {"sure": 0.5}, JSON)
+    assert not same(GOOD, GOOD | {"alarm": "fire"}, JSON)
+    assert not same(GOOD, GOOD | {"colour": "blue"}, JSON)
+
+
+def test_a_text_is_the_same_as_itself_only() -> None:
+    assert same("red", "red", TEXT)
+    assert not same("red", "blue", TEXT)
+
+
+def test_a_missing_answer_is_the_same_as_no_other() -> None:
+    assert not same(None, "red", TEXT)
+    assert not same(None, None, TEXT)

@@ -1,0 +1,92 @@
+"""eval: scores, intervals, tables and the baseline."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promptstill.answers.spec import AnswerSpec, Normalisation
+from promptstill.rows.row import Answer
+from stages.eval.baseline import baseline_answers
+from stages.eval.scores import (
+    INVALID,
+    Judged,
+    agreement,
+    confusion,
+    label_table,
+    scores,
+    slice_table,
+    wilson,
+)
+from tests.project import JSON_SCHEMA, TEXT_SCHEMA
+
+TEXT = AnswerSpec(TEXT_SCHEMA, Normalisation(format="text"))
+JSON = AnswerSpec(
+    JSON_SCHEMA, Normalisation(format="json", label="colour", scored={"alarm": "alarm_accuracy"})
+)
+
+
+def judged(truth: Answer, answer: Answer | None, *slices: str) -> Judged:
+    return Judged(truth, answer, slices)
+
+
+@pytest.mark.parametrize(
+    ("hits", "count", "low", "high"),
+    # Newcombe (1998), Statistics in Medicine 17, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_intervals_are_those_of_the_literature(hits: int, count: int, low: float, high: float) -> None:
+    assert wilson(hits, count, 0.95) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_no_case_gives_the_widest_interval() -> None:
+    assert wilson(0, 0, 0.95) == (0.0, 1.0)
+
+
+def test_an_invalid_answer_is_wrong_everywhere() -> None:
+    cases = [judged("red", "red"), judged("blue", "red"), judged("blue", None), judged("blue", "blue")]
+    metrics = scores(cases, TEXT, 0.95)
+    assert (metrics["accuracy"], metrics["valid"], metrics["n"]) == (0.5, 0.75, 4)
+    # red: precision 1/2, recall 1; blue: precision 1, recall 1/3.
+    assert metrics["macro_f1"] == pytest.approx((2 / 3 + 1 / 2) / 2, abs=1e-4)
+    assert metrics["accuracy_low"] < 0.5 < metrics["accuracy_high"]
+    assert confusion(cases, TEXT)[2] == ("blue", INVALID)
+
+
+def test_further_scored_keys_have_their_own_accuracy() -> None:
+    right = {"colour": "red", "sure": 0.9, "alarm": None}
+    cases = [judged(right, right), judged(right, right | {"alarm": "fire"}), judged(right, None)]
+    metrics = scores(cases, JSON, 0.95)
+    assert metrics["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
+    assert metrics["alarm_accuracy"] == pytest.approx(1 / 3, abs=1e-4)
+    assert metrics["alarm_accuracy_low"] < metrics["alarm_accuracy"] < metrics["alarm_accuracy_high"]
+
+
+def test_agreement_needs_two_valid_answers() -> None:
+    left = [judged("red", "red"), judged("red", None), judged("red", "blue")]
+    right = [judged("red", "red"), judged("red", None), judged("red", "red")]
+    assert agreement(left, right, TEXT) == pytest.approx(1 / 3, abs=1e-4)
+
+
+def test_tables_by_label_and_by_slice() -> None:
+    cases = [judged("red", "red", "short"), judged("red", "blue"), judged("blue", "blue", "short")]
+    assert label_table(cases, TEXT) == [("blue", 0.5, 1.0, 0.6667, 1), ("red", 1.0, 0.5, 0.6667, 2)]
+    assert [(score.name, score.cases, score.accuracy) for score in slice_table(cases, TEXT, 0.95)] == [
+        ("all", 3, 0.6667),
+        ("short", 2, 1.0),
+    ]
+
+
+def test_the_baseline_learns_each_scored_key() -> None:
+    vectors = np.eye(4, dtype=np.float32)
+    answers: list[Answer] = [
+        {"colour": "red", "sure": 0.9, "alarm": None},
+        {"colour": "blue", "sure": 0.9, "alarm": None},
+        {"colour": "red", "sure": 0.5, "alarm": "fire"},
+        {"colour": "blue", "sure": 0.9, "alarm": "fire"},
+    ]
+    learnt = baseline_answers(vectors, answers, vectors, JSON, c=1000)
+    colours = ["red", "blue", "red", "blue"]
+    alarms = [None, None, "fire", "fire"]
+    assert learnt == [{"colour": c, "alarm": a} for c, a in zip(colours, alarms, strict=True)]
+    assert baseline_answers(vectors, ["red"] * 4, vectors[:1], TEXT, 1) == ["red"]

@@ -1,0 +1,135 @@
+"""report: the cards and the flow of rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import DatasetCard, ModelCard
+
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.errors import UserError
+from promptstill.core.files import write_rows
+from promptstill.core.metrics import RowsLostError
+from promptstill.core.paths import metrics_file, model_dir, out, report_dir
+from stages.report.__main__ import main, read_build
+from stages.report.flow import flow
+from stages.report.render import escape_markdown
+from tests.stages.report_build import ATTACK, FILES, TASK, change, train_row, written
+
+
+def test_the_same_inputs_give_the_same_bytes(build: Path) -> None:
+    first = {name: written(name) for name in FILES}
+    assert {name: written(name) for name in FILES} == first
+    assert sorted(path.name for path in report_dir(TASK).iterdir()) == sorted(FILES)
+
+
+def test_the_model_card_holds_the_results_of_the_student(build: Path) -> None:
+    main(TASK)
+    card = ModelCard.load(report_dir(TASK) / "model_card.md")
+    results = {(r.dataset_split, r.metric_name): r.metric_value for r in card.data.get("eval_results")}
+    assert results == {
+        ("golden", "accuracy"): 0.75,
+        ("golden", "macro F1"): 0.75,
+        ("golden", "urgency"): 0.75,
+        ("test", "accuracy"): 0.5,
+        ("test", "macro F1"): 0.5,
+        ("test", "urgency"): 0.5,
+    }
+    assert (card.data.get("base_model"), card.data.get("library_name")) == ("a-base", "peft")
+    assert ModelCard(str(card)).data.get("eval_results") == card.data.get("eval_results")
+    assert card.data.get("license") is None
+
+
+def test_the_model_card_states_where_the_student_comes_from(build: Path) -> None:
+    text = written("model_card.md")
+    for fact in (
+        *(letter * 64 for letter in "btvgp"),
+        AnswerSpec.load(TASK).hash,
+        "rank 16, alpha 32, 3 layers (1 to 3), 1,234,567 trainable parameters",
+        "2 of 2: validation accuracy 0.75, validation loss 0.25",
+        "| student | 0.7500 (0.3750 to 0.8750) |",
+        "0 shared keys, 0 near pairs",
+        "| train/golden | 0 | 0 | 0.5000 | 0.2500 |",
+        "Labels in the train rows: bill 2, post 1.",
+        f"still predict {TASK}",
+    ):
+        assert fact in text, fact
+
+
+def test_the_dataset_card_names_the_file_of_each_split(build: Path) -> None:
+    main(TASK)
+    card = DatasetCard.load(report_dir(TASK) / "dataset_card.md")
+    files = card.data.get("configs")[0]["data_files"]
+    assert [(entry["split"], entry["path"]) for entry in files] == [
+        (name, f"{name}.jsonl") for name in ("train", "validation", "test")
+    ]
+
+
+def test_the_dataset_card_states_drops_redaction_teacher_and_cost(build: Path) -> None:
+    text = written("dataset_card.md")
+    for fact in (
+        "| ingest | exact_repeat | 1 | dropped |",
+        "| validate | not_json | 1 | dropped |",
+        "| validate | samples_disagree | 1 | waiting for review |",
+        "| split | near_golden | 1 | dropped |",
+        "email 4.",
+        "| model | a-teacher |",
+        "2 for each of 3 train rows; 24 answers",
+        "| cost per row that validate kept | 0.020000 USD |",
+        "| train/test | 0 | 0 | 7 | 0 | 0.5000 | 0.2500 |",
+    ):
+        assert fact in text, fact
+
+
+def test_a_cost_that_no_server_reported_is_not_known(build: Path) -> None:
+    change(metrics_file(TASK, "generate"), lambda content: content.update(cost_usd=None))
+    assert "| cost per row that validate kept | not known |" in written("dataset_card.md")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("train", "best_epoch"), ("eval", "golden"), ("validate", "agreement")]
+)
+def test_a_missing_fact_is_an_error_and_no_gap(build: Path, name: str, key: str) -> None:
+    change(metrics_file(TASK, name), lambda content: content.pop(key))
+    with pytest.raises(Exception, match=key):
+        main(TASK)
+    assert not report_dir(TASK).exists()
+
+
+@pytest.mark.parametrize("key", ["train_hash", "answer_hash", "prompt_hash"])
+def test_a_student_of_another_build_is_refused(build: Path, key: str) -> None:
+    change(model_dir(TASK) / "student.json", lambda content: content.update({key: "0" * 64}))
+    with pytest.raises(UserError, match="run `dvc repro`"):
+        main(TASK)
+
+
+def test_rows_add_up_in_every_step_of_the_flow(build: Path) -> None:
+    steps = flow(read_build(TASK).metrics)
+    assert [(step.stage, step.rows_in, step.kept) for step in steps] == [
+        ("ingest", 10, 9),
+        ("generate", 9, 9),
+        ("validate", 9, 7),
+        ("dedupe", 7, 7),
+        ("split", 7, 6),
+    ]
+    assert all(step.rows_in == step.kept + step.dropped_rows + step.waiting_rows for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("stage", "changed"),
+    [("dedupe", {"kept": 6}), ("generate", {"input": 10, "kept": 10}), ("split", {"test": 3})],
+)
+def test_rows_that_do_not_add_up_are_refused(build: Path, stage: str, changed: dict[str, Any]) -> None:
+    change(metrics_file(TASK, stage), lambda content: content.update(changed))
+    with pytest.raises(RowsLostError):
+        main(TASK)
+
+
+def test_names_from_traffic_are_escaped_in_the_cards(build: Path) -> None:
+    rows = [train_row("t1", "text", "bill") | {"source": f"![x](y) | {ATTACK}"}]
+    write_rows(out("split", TASK, "train"), rows)
+    text = written("dataset_card.md")
+    assert r"!\[x\](y) \| &lt;script&gt;" in text
+    assert escape_markdown("two\nlines `code`") == r"two lines \`code\`"

@@ -1,0 +1,68 @@
+"""train: examples and the weights of their tokens."""
+
+from __future__ import annotations
+
+import pytest
+
+from promptstill.console.errors import UserError
+from promptstill.models.student import load_tokenizer
+from promptstill.rows.row import Answer, SplitRow
+from stages.train.examples import common_values, examples_of, value_spans
+from tests.params import train_params
+from tests.rows import split_row
+from tests.stages.tiny_student import JSON, TEXT, made_of
+
+
+def test_the_student_never_sees_a_prompt(tiny: str) -> None:
+    tokenizer = load_tokenizer(tiny)
+    (made,) = made_of([split_row(0, answer="red")], TEXT, tokenizer, train_params(max_input_tokens=400))
+    text = tokenizer.decode(made.ids)
+    assert (
+        text == f"<|im_start|>user\n{split_row(0)['input']}<|im_end|>\n<|im_start|>assistant\nred<|im_end|>"
+    )
+    assert tokenizer.decode(made.answer_ids) == "red<|im_end|>"
+    assert len(made.weights) == len(made.answer_ids)
+
+
+def test_only_scored_values_weigh_fully(tiny: str) -> None:
+    answer: Answer = {"colour": "red", "sure": 0.9, "alarm": None}
+    text = JSON.text(answer)
+    values = {key: text[start:end] for key, (start, end) in value_spans(answer, JSON).items()}
+    assert values == {"colour": '"red"', "sure": "0.9", "alarm": "null"}
+    weighing = train_params(unscored_weight=0.25)
+    (made,) = made_of([split_row(0, answer=answer)], JSON, load_tokenizer(tiny), weighing)
+    assert set(made.weights) == {1.0, 0.25}
+    assert [weight == 1.0 for weight in made.weights] == made.scored
+
+
+def test_a_rare_value_weighs_more_and_nothing_else_does(tiny: str) -> None:
+    answers = [{"colour": "red", "sure": 0.9, "alarm": "fire" if i == 2 else None} for i in range(4)]
+    rows = [split_row(i, answer=answer) for i, answer in enumerate(answers)]
+    tokenizer = load_tokenizer(tiny)
+    made = made_of(rows, JSON, tokenizer, train_params(unscored_weight=0.5, rare_weight={"alarm": 3.0}))
+    heavy = [
+        token for token, weight in zip(made[2].answer_ids, made[2].weights, strict=True) if weight == 3.0
+    ]
+    assert "fire" in tokenizer.decode(heavy)
+    assert "red" not in tokenizer.decode(heavy)
+    assert all(max(made[i].weights) == 1.0 for i in (0, 1, 3))
+    with pytest.raises(UserError, match=r"train.rare_weight.alarn"):
+        made_of(rows, JSON, tokenizer, train_params(rare_weight={"alarn": 3.0}))
+
+
+def test_the_training_rows_decide_what_is_rare(tiny: str) -> None:
+    def answered(alarms: list[str | None]) -> list[SplitRow]:
+        return [
+            split_row(i, answer={"colour": "red", "sure": 0.9, "alarm": alarm})
+            for i, alarm in enumerate(alarms)
+        ]
+
+    heavy = train_params(rare_weight={"alarm": 3.0})
+    common = common_values(answered([None, None, "fire"]), heavy)
+    (made,) = examples_of(answered(["fire"]), JSON, load_tokenizer(tiny), heavy, common)
+    assert max(made.weights) == 3.0
+
+
+def test_an_answer_that_does_not_fit_is_an_error(tiny: str) -> None:
+    with pytest.raises(UserError, match=r"row row-000: the answer has \d+ tokens, more than"):
+        made_of([split_row(0, answer="red")], TEXT, load_tokenizer(tiny), train_params(max_answer_tokens=1))

@@ -1,0 +1,55 @@
+"""The command line: help, errors of one line, imports that are not slow."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.project import write
+
+SLOW = {"torch", "transformers", "great_expectations", "sentence_transformers", "dvc"}
+
+
+def test_help_needs_no_slow_import(run: Run) -> None:
+    ended = run("still.cli", "--help", PYTHONPROFILEIMPORTTIME="1")
+    assert ended.returncode == 0
+    assert "predict" in ended.stdout
+    imported = {line.rsplit("|", 1)[-1].strip() for line in ended.stderr.splitlines()}
+    assert not imported & {*SLOW, "pandas"}
+
+
+@pytest.mark.parametrize("stage", ["ingest", "generate", "validate", "dedupe", "split", "train", "eval"])
+def test_a_misspelt_task_needs_no_slow_import(project: Path, run: Run, stage: str) -> None:
+    ended = run(f"stages.{stage}", "color", cwd=project, PYTHONPROFILEIMPORTTIME="1")
+    assert ended.returncode == 1
+    imported = {line.rsplit("|", 1)[-1].strip() for line in ended.stderr.splitlines()}
+    assert not imported & SLOW
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+    assert line == "error: params.yaml: tasks: no task 'color' (did you mean colour?); add it to `tasks`"
+
+
+def test_outside_a_project_the_message_says_so(tmp_path: Path, run: Run) -> None:
+    ended = run("still.cli", "summary", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "no params.yaml here or above" in ended.stderr
+
+
+def test_a_folder_without_write_permission_is_one_line(project: Path, run: Run) -> None:
+    # Not even root may make a folder in there.
+    (project / "data/ingest").symlink_to("/sys")
+    ended = run("stages.ingest", "colour", cwd=project)
+    assert ended.returncode == 1
+    assert re.fullmatch(
+        r"error: data/ingest/colour: (operation not permitted|permission denied).*\n", ended.stderr
+    )
+
+
+def test_a_path_that_cannot_be_written_is_one_line(project: Path, run: Run) -> None:
+    write(project / "data/ingest", "a file in the place of the folder")
+    ended = run("stages.ingest", "colour", cwd=project)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: data/ingest")
+    assert ended.stderr.count("\n") == 1

@@ -1,0 +1,21 @@
+"""`still explain`: what happened to one row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptstill.console.errors import UserError
+from stages.ingest import __main__ as ingest
+from still.explain import history
+from tests.project import row, write_lines
+
+
+def test_a_row_and_its_repeat_are_explained_up_to_the_last_stage(project: Path) -> None:
+    write_lines(project / "data/traffic/colour.jsonl", [row(0), row(1, input=row(0)["input"])])
+    ingest.main("colour")
+    assert history("colour", "row-000")[-1] == "not yet validated; run `dvc repro`"
+    assert history("colour", "row-001")[0] == "row-001: the same text as the earlier row-000, folded into it"
+    with pytest.raises(UserError, match="no row 'row-777'"):
+        history("colour", "row-777")

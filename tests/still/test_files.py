@@ -1,0 +1,44 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from promptstill.core.files import replacing, write_csv, write_rows
+from tests.project import read_lines, write
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_remains(tmp_path: Path) -> None:
+    target = tmp_path / "rows.jsonl"
+    write_rows(target, [{"a": 1}])
+    with pytest.raises(TypeError):
+        write_rows(target, [{"a": 2}, {"a": object()}])
+    assert read_lines(target) == [{"a": 1}]
+    assert os.listdir(tmp_path) == ["rows.jsonl"]
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        with replacing(tmp_path / "model") as folder:
+            folder.mkdir()
+            write(folder / name, name)
+    assert os.listdir(tmp_path / "model") == ["second"]
+
+
+def test_remains_of_a_killed_process_are_removed_by_the_next_write(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for process in (gone.pid, os.getppid()):
+        write(tmp_path / f".rows.jsonl.{process}.partial", "half")
+    write_rows(tmp_path / "rows.jsonl", [])
+    assert sorted(os.listdir(tmp_path)) == [f".rows.jsonl.{os.getppid()}.partial", "rows.jsonl"]
+
+
+def test_a_cell_that_a_spreadsheet_would_run_is_made_inert(tmp_path: Path) -> None:
+    write_csv(tmp_path / "t.csv", ("name", "n"), [("=1+1", -1), ("plain", 2)])
+    assert (tmp_path / "t.csv").read_text() == "name,n\n'=1+1,-1\nplain,2\n"
