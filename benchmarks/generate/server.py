@@ -50,7 +50,7 @@ class Instant(asyncio.Protocol):
 
 
 async def main() -> None:
-    """Serve on a free port of loopback, told on standard output, until killed."""
+    """Serve until killed, on a free port of loopback that is printed first."""
     server = await asyncio.get_running_loop().create_server(Instant, "127.0.0.1", 0, backlog=8192)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.generate.project import TASK, make_project
 from benchmarks.kills.stage import run_stage
-from stages.shared.files import read_rows
+from promptstill.core.files import read_lines
 from tests.teacher_server import TeacherServer, last_line
 
 HERE = Path(__file__).parent
@@ -29,8 +29,8 @@ LONGEST = 1.0
 
 
 def outs(root: Path) -> list[dict[str, Any]]:
-    """Rows that came out, without when their answers were recorded."""
-    rows = read_rows(root / f"data/generate/{TASK}/rows.jsonl")
+    """The rows that generate wrote, without the times at which their answers were recorded."""
+    rows = [row for _, row in read_lines(root / f"data/generate/{TASK}/rows.jsonl")]
     for row in rows:
         del row["teacher"]["recorded_at"]
     return rows
@@ -52,21 +52,21 @@ def journaled(root: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Kill, compare, write down."""
+    """Kill, compare, write results.json."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=500)
     wanted = parser.parse_args().kills
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stages.generate.__main__", "stages.generate.teacher"])
+    context.set_forkserver_preload(["stages.generate.__main__", "promptstill.teacher.online"])
     pick = random.Random(0)
-    found = {"kills": 0, "runs": 0, "rows_a_run": ROWS, "in_flight": IN_FLIGHT, "calls": 0, "sent_again": 0}
-    found |= {"most_sent_again_by_a_kill": 0, "answers_lost": 0, "answers_changed": 0, "outs_that_differ": 0}
+    counts = {"kills": 0, "runs": 0, "rows_a_run": ROWS, "in_flight": IN_FLIGHT, "calls": 0, "sent_again": 0}
+    counts |= {"most_sent_again_by_a_kill": 0, "answers_lost": 0, "answers_changed": 0, "outs_that_differ": 0}
     with TeacherServer() as teacher, tempfile.TemporaryDirectory() as folder:
         teacher.reply = lambda body: f"Final Answer: {len(last_line(body)) % 13}"
         root = Path(folder)
         make_project(root, teacher.url, ROWS, IN_FLIGHT)
         expected: list[dict[str, Any]] = []
-        while found["kills"] < wanted or not expected:
+        while counts["kills"] < wanted or not expected:
             shutil.rmtree(root / ".still", ignore_errors=True)
             teacher.requests.clear()
             before: dict[str, str] = {}
@@ -74,7 +74,7 @@ def main() -> None:
                 running = context.Process(target=run_stage, args=(str(root),))
                 sent = len(teacher.requests)
                 running.start()
-                # The first run is left alone: the others are compared with it.
+                # The first run is not killed: the others are compared with it.
                 running.join(pick.uniform(0, LONGEST) if expected else None)
                 ended = running.exitcode is not None
                 running.kill()
@@ -82,26 +82,27 @@ def main() -> None:
                 assert not ended or running.exitcode == 0
                 time.sleep(0.02)
                 after = journaled(root)
-                found["answers_lost"] += len(before.keys() - after.keys())
-                found["answers_changed"] += sum(
+                counts["answers_lost"] += len(before.keys() - after.keys())
+                counts["answers_changed"] += sum(
                     after[key] != before[key] for key in before.keys() & after.keys()
                 )
                 again = len(teacher.requests) - sent - (len(after) - len(before))
-                found["most_sent_again_by_a_kill"] = max(found["most_sent_again_by_a_kill"], again)
+                counts["most_sent_again_by_a_kill"] = max(counts["most_sent_again_by_a_kill"], again)
                 before = after
                 if ended:
                     break
-                found["kills"] += 1
-            found["runs"] += 1
-            found["calls"] += len(teacher.requests)
-            found["sent_again"] += len(teacher.requests) - ROWS
+                counts["kills"] += 1
+            counts["runs"] += 1
+            counts["calls"] += len(teacher.requests)
+            counts["sent_again"] += len(teacher.requests) - ROWS
             expected = expected or outs(root)
-            found["outs_that_differ"] += outs(root) != expected
+            counts["outs_that_differ"] += outs(root) != expected
             print(
-                f"{found['kills']} kills, {found['runs']} runs, {found['sent_again']} sent again", flush=True
+                f"{counts['kills']} kills, {counts['runs']} runs, {counts['sent_again']} sent again",
+                flush=True,
             )
-    (HERE / "results.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=2))
+    (HERE / "results.json").write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(counts, indent=2))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python -m benchmarks.split
 
-Rows are made up: three a user on average, some in threads, one in twenty near another, ten labels of very
-different sizes. Measured is everything from rows and near pairs to the three lists: links, components, the
-check for a giant one, placing, quotas. Finding the near pairs is measured by benchmarks.dedupe.
+The rows are made up: on average three per user, some of them in threads, every twentieth near another row,
+and ten labels of very different sizes. The time covers everything from rows and near pairs to the three
+lists: links, components, the check for a giant component, placing and quotas. benchmarks.dedupe measures how
+long finding the near pairs takes.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import json
 import os
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar, cast
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -22,11 +24,15 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.generate.client import largest_memory
-from stages.shared.files import Row
-from stages.shared.similarity import Pair
-from stages.split.assign import SPLITS, assign, check_quotas
+from promptstill.near.pairs import Pair
+from promptstill.rows.row import RatedRow, SplitName
+from stages.split.assign import Parts, assign, check_quotas
 from stages.split.links import Links, check_giant, components, links_of
 from stages.split.params import SplitParams
+from stages.split.quota import SPLITS
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 HERE = Path(__file__).parent
 LARGE, SMALL = 1_000_000, 30_000
@@ -34,11 +40,7 @@ TEST, VALIDATION = 0.1, 0.05
 NEAR = {"meaning": 0.75, "text": 0.35}
 PARAMS = SplitParams.check(
     {
-        "engine": "local",
         "encoder": "none",
-        "strategy": "stratified",
-        "windows": None,
-        "sources": None,
         "seed": 0,
         "test": TEST,
         "validation": VALIDATION,
@@ -47,24 +49,22 @@ PARAMS = SplitParams.check(
         "quarantine": NEAR | {"text_alone": 0.6},
         "label_minimum": {"train": 1, "validation": 1, "test": 1},
         "hard_slices": {"short": {"fraction": 0.2, "minimum": 1}},
-        "rare_label": 0.02,
-        "unsure": 0.5,
-        "abstain": [],
     },
     "benchmark",
 )
 
 
-def traffic(count: int) -> tuple[list[Row], list[Pair]]:
-    """Made-up rows and near pairs."""
+def traffic(count: int) -> tuple[list[RatedRow], list[Pair]]:
+    """Made-up rows, with the fields that the split reads, and near pairs."""
     random = np.random.default_rng(0)
     accounts = random.integers(count // 3, size=count).tolist()
     threads = np.where(random.random(count) < 0.2, random.integers(count, size=count), -1).tolist()
     labels = np.minimum(random.geometric(0.35, size=count), 10).tolist()
     short = (random.random(count) < 0.1).tolist()
-    rows: list[Row] = [
+    rows = [
         {
             "id": f"row-{i:07}",
+            "source": None,
             "timestamp": f"2026-01-01T00:00:00.{i:07}Z",
             "account": f"a{accounts[i]}",
             "thread": None if threads[i] < 0 else f"t{threads[i]}",
@@ -78,10 +78,10 @@ def traffic(count: int) -> tuple[list[Row], list[Pair]]:
         for i in range(count)
     ]
     ends = random.integers(count, size=(count // 20, 2)).tolist()
-    return rows, [Pair(min(a, b), max(a, b), 0.9, 0.5) for a, b in ends if a != b]
+    return cast(list[RatedRow], rows), [Pair(min(a, b), max(a, b), 0.9, 0.5) for a, b in ends if a != b]
 
 
-def ours(rows: list[Row], near: list[Pair]) -> tuple[dict[str, list[Row]], Links]:
+def ours(rows: list[RatedRow], near: list[Pair]) -> tuple[Parts, Links]:
     """The stage's split."""
     links = links_of(rows, near)
     check_giant(rows, links, PARAMS.largest_component, "benchmark")
@@ -90,8 +90,8 @@ def ours(rows: list[Row], near: list[Pair]) -> tuple[dict[str, list[Row]], Links
     return parts, links
 
 
-def theirs(rows: list[Row], links: Links) -> dict[str, list[Row]]:
-    """scikit-learn's: one fold of as many as give the share of test; components are given to it."""
+def theirs(rows: list[RatedRow], links: Links) -> dict[SplitName, list[RatedRow]]:
+    """scikit-learn's split of the same components. One fold of as many as give its share is test."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     group = np.empty(len(rows), dtype=np.int64)
@@ -102,25 +102,25 @@ def theirs(rows: list[Row], links: Links) -> dict[str, list[Row]]:
     return {"train": [rows[i] for i in train], "test": [rows[i] for i in test]}
 
 
-def unevenness(parts: dict[str, list[Row]], share: float) -> float:
-    """The largest distance of a label's share of test from the one asked for; rows in the hard slice, whose
-    share is another, left out."""
-    test, every = (
-        Counter(row["label"] for name in names for row in parts[name] if not row["hard"])
-        for names in (("test",), tuple(parts))
-    )
+def unevenness(parts: Mapping[SplitName, Sequence[RatedRow]], share: float) -> float:
+    """The largest distance of a label's share of test from the requested share.
+
+    Rows in the hard slice do not count, because their share is another.
+    """
+    test = Counter(row["label"] for row in parts["test"] if not row["hard"])
+    every = Counter(row["label"] for part in parts.values() for row in part if not row["hard"])
     return max(abs(test[label] / count - share) for label, count in every.items())
 
 
-def timed(what: Any, *arguments: Any) -> tuple[float, Any]:  # noqa: ANN401
+def timed(split: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> tuple[float, R]:
     """Seconds and result."""
     started = time.perf_counter()
-    found = what(*arguments)
-    return time.perf_counter() - started, found
+    result = split(*arguments, **options)
+    return time.perf_counter() - started, result
 
 
 def main() -> None:
-    """Measure and write down."""
+    """Measure and write results.json."""
     rows, near = traffic(SMALL)
     seconds, (parts, links) = timed(ours, rows, near)
     peer_seconds, peer_parts = timed(theirs, rows, links)

@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from stages.shared.answers import AnswerSpec
-from stages.shared.files import read_rows, write_json
-from stages.shared.paths import out
-from stages.shared.student import load_base, load_tokenizer
+from promptstill.answers.spec import AnswerSpec
+from promptstill.core.files import read_rows, write_json
+from promptstill.core.paths import out
+from promptstill.models.student import load_base, load_tokenizer
+from promptstill.rows.row import SplitRow
 from stages.train.examples import Example, common_values, examples_of
+from stages.train.frozen_layers import LINEAR, LayeredModel
 from stages.train.fused import fuse
-from stages.train.layers import LINEAR, LayeredModel
 from stages.train.params import TrainParams
 from stages.train.trainer import Data, batches, weighted_loss
 
@@ -53,12 +54,12 @@ def adapted(params: TrainParams) -> tuple[Any, LayeredModel]:
 
 def plain_loss(model: Any, chosen: list[Example], pad: int) -> Tensor:  # noqa: ANN401
     """The loss of transformers itself, over padded rows with masked labels."""
-    longest = max(len(one.ids) for one in chosen)
-    ids = torch.tensor([one.ids + [pad] * (longest - len(one.ids)) for one in chosen])
+    longest = max(len(example.ids) for example in chosen)
+    ids = torch.tensor([example.ids + [pad] * (longest - len(example.ids)) for example in chosen])
     labels = torch.full_like(ids, -100)
-    for i, one in enumerate(chosen):
-        labels[i, one.prompt_length : len(one.ids)] = torch.tensor(one.answer_ids)
-    mask = torch.tensor([[1] * len(one.ids) + [0] * (longest - len(one.ids)) for one in chosen])
+    for i, example in enumerate(chosen):
+        labels[i, example.prompt_length : len(example.ids)] = torch.tensor(example.answer_ids)
+    mask = torch.tensor([[1] * len(example.ids) + [0] * (longest - len(example.ids)) for example in chosen])
     loss: Tensor = model(input_ids=ids, attention_mask=mask, labels=labels).loss
     return loss
 
@@ -79,27 +80,27 @@ def measure() -> dict[str, float]:
     """Seconds an epoch of both loops (medians of turns), of the frozen layers, and the ratios."""
     params, spec = TrainParams.load(TASK), AnswerSpec.load(TASK)
     tokenizer = load_tokenizer(params.base)
-    rows = read_rows(out("split", TASK, "train"), "split")[:ROWS]
-    made = examples_of(rows, spec, tokenizer, params, common_values(rows, params))
+    rows = read_rows(out("split", TASK, "train"), SplitRow, "split")[:ROWS]
+    examples = examples_of(rows, spec, tokenizer, params, common_values(rows, params))
     pad = tokenizer.pad_token_id
-    in_buckets = batches(made, params.batch_size, random.Random(0))
+    in_buckets = batches(examples, params.batch_size, random.Random(0))
     mixed = [list(range(i, min(i + params.batch_size, ROWS))) for i in range(0, ROWS, params.batch_size)]
 
     plain, _ = adapted(params)
     ours, layered = adapted(params)
     fuse(ours)
     started = time.perf_counter()
-    data = Data(made, layered, params.cache_gb, pad)
+    data = Data(examples, layered, params.cache_gb, pad)
     frozen = time.perf_counter() - started
     seconds: dict[str, list[float]] = {"plain": [], "stage": []}
     for _ in range(TURNS):
         seconds["plain"].append(
-            epoch(plain, mixed, lambda batch: plain_loss(plain, [made[i] for i in batch], pad))
+            epoch(plain, mixed, lambda batch: plain_loss(plain, [examples[i] for i in batch], pad))
         )
         seconds["stage"].append(epoch(ours, in_buckets, lambda batch: weighted_loss(*data.logits(batch))))
     plain_epoch, stage_epoch = (statistics.median(seconds[name]) for name in ("plain", "stage"))
     whole_stage = frozen + params.epochs * stage_epoch
-    tokens = sum(len(one.ids) for one in made)
+    tokens = sum(len(example.ids) for example in examples)
     return {
         "rows": ROWS,
         "tokens": tokens,
