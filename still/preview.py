@@ -80,10 +80,10 @@ def preview(task: str, prompt: Path, count: int) -> None:
     Only the journal changes: if the prompt is adopted, these answers are not paid for again. Raises UserError
     if generate has not run, or if no teacher is configured.
     """
-    everything = read_rows(out("generate", task), SampledRow, "generate")
-    cases = sum(1 for _ in iter_rows(out("generate", task, "golden"), SampledCase, "generate"))
     with open_session(task, GenerateParams.load(task), prompt) as session:
         questions = session.questions
+        everything = read_rows(out("generate", task), SampledRow, "generate")
+        cases = sum(1 for _ in iter_rows(out("generate", task, "golden"), SampledCase, "generate"))
         rows = spread(everything, count, questions.spec)
         missing = count_missing(session, lambda: rows)
         dead: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""DVC on the small project: what runs it, and what tells how it went."""
+"""DVC on the small project: running it, and reading what it did."""
 
 from __future__ import annotations
 

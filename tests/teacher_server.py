@@ -37,7 +37,7 @@ class TeacherServer:
     `fault(number, body)` may return a status or a Fault for the request with that number, from 1 on; `reply`
     makes the text; `finish` the finish reason; `seconds` is how long an answer takes. `arrivals` holds the
     time of each request. Of `upload` and `batch`, those in `silent_after` are done and never replied to.
-    `batch_answers` lets the next batch expire after so many answers.
+    `batch_answers` lets the next batch expire after this many answers.
     """
 
     port: int = 0
@@ -203,7 +203,7 @@ class TeacherServer:
         return web.json_response(self._state(name))
 
     def _run_batch(self, batch: dict[str, Any]) -> None:
-        """Answer the batch; where `batch_answers` is set it expires after so many requests, once."""
+        """Answer the batch; if `batch_answers` is set, it expires once after that many requests."""
         lines = [json.loads(line) for line in self.files[batch["input"]][1].splitlines()]
         done = lines if self.batch_answers is None else lines[: self.batch_answers]
         batch["status"] = "completed" if len(done) == len(lines) else "expired"
@@ -243,6 +243,6 @@ class TeacherServer:
 
 
 def last_line(body: dict[str, Any]) -> str:
-    """The input: what stands under the prompt's last heading."""
+    """The input: the text under the prompt's last heading."""
     text: str = body["messages"][-1]["content"]
     return text.strip().splitlines()[-1]

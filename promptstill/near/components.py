@@ -29,7 +29,7 @@ class Components:
         self._parent = list(range(count))
 
     def root(self, node: int) -> int:
-        """The node that stands for the component of `node`."""
+        """The node that represents the component of `node`."""
         while self._parent[node] != node:
             self._parent[node] = node = self._parent[self._parent[node]]
         return node

@@ -1,4 +1,4 @@
-"""Sketches: short vectors whose products are never below the cosines of the vectors that they stand for.
+"""Sketches: short vectors whose products are never below the cosines of the vectors that they represent.
 
 Along the principal axes of a set, a few leading components carry most of every vector. The Cauchy-Schwarz
 inequality bounds what the rest can add to a product: x . y <= p . q + |rest of x| |rest of y|. A sketch is

@@ -13,7 +13,7 @@ KINDS: tuple[Kind, ...] = ("account", "thread", "document", "translation_group")
 
 
 def origin(row: TrafficRow) -> Origin:
-    """What a row that stands for this one keeps of it."""
+    """What a row that represents this one keeps of it."""
     return {
         "id": row["id"],
         "source": row["source"],
@@ -27,7 +27,7 @@ def origin(row: TrafficRow) -> Origin:
 
 def origin_keys(row: DedupedRow) -> set[tuple[str, str]]:
     """`(kind, value)` of everything that links a row to others: its own origin, and the origins of its exact
-    repeats and of the near-duplicates that it stands for."""
+    repeats and of the near-duplicates that it represents."""
     origins = [origin(row), *row["repeats"], *row["linked"]]
     return {(kind, value) for source in origins for kind in KINDS if (value := source[kind]) is not None}
 

@@ -158,7 +158,8 @@ class BatchAsker:
                 reasons.pop(key)
             else:
                 reasons[key] = reason
-            charges += [charge] if charge is not None else []
+            if charge is not None:
+                charges.append(charge)
         with self._journal.transaction() as database:
             insert(database, records)
             self._ledger.settle(database, charges)

@@ -27,7 +27,7 @@ def represent(
     """Split rows into kept rows, one per group, and removed rows, both in the order given.
 
     Every row gets `group` (the id of its group's representative) and `nearest` (its most similar partner). A
-    kept row gets `linked`, the origins of the rows that it stands for. A removed row gets `removed_for`, the
+    kept row gets `linked`, the origins of the rows that it represents. A removed row gets `removed_for`, the
     row that stays in its place, and `removed_because`. A slice is needy if fewer rows than its `minimum`
     would stay: of equally good rows, a row in a needy slice is kept.
     """

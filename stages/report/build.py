@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from typing import get_args
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.files import JsonObject
 from promptstill.core.paths import metrics_file, model_dir
-from promptstill.rows.row import Prediction, SplitRow
+from promptstill.rows.row import Prediction, SplitName, SplitRow
 
 METRICS = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval", "leaks", "leaks_random")
-SPLITS = ("train", "validation", "test")
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 SETS = ("golden", "test")
 TABLES = ("train_curve", *(f"{table}_{name}" for table in ("slices", "labels", "confusion") for name in SETS))
 

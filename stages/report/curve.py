@@ -8,11 +8,22 @@ from dataclasses import dataclass
 
 from stages.report.build import Table
 
-# Where the plot begins and ends inside the drawing, in percent of its width and height. The rest is for the
-# labels of the axes.
-LEFT, RIGHT, TOP, BOTTOM = 11.0, 96.0, 6.0, 86.0
 # About this many labels fit on an axis of a narrow page.
 TICKS = 5
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where the plot begins and ends inside the drawing, in percent of its width and height. The rest is for
+    the labels of the axes."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+FRAME = Frame(left=11.0, right=96.0, top=6.0, bottom=86.0)
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class Chart:
     best: float
     values: Mapping[str, list[float]]
     epochs: list[int]
+    frame: Frame = FRAME
 
 
 def charts(table: Table, best_epoch: int) -> list[Chart]:
@@ -58,11 +70,11 @@ def _chart(title: str, columns: Mapping[str, list[float]], epochs: list[int], to
 
     def x(epoch: int) -> float:
         if epochs[-1] == epochs[0]:
-            return (LEFT + RIGHT) / 2
-        return LEFT + (RIGHT - LEFT) * (epoch - epochs[0]) / (epochs[-1] - epochs[0])
+            return (FRAME.left + FRAME.right) / 2
+        return FRAME.left + (FRAME.right - FRAME.left) * (epoch - epochs[0]) / (epochs[-1] - epochs[0])
 
     def y(value: float) -> float:
-        return BOTTOM - (BOTTOM - TOP) * value / highest
+        return FRAME.bottom - (FRAME.bottom - FRAME.top) * value / highest
 
     step = max(1, math.ceil(len(epochs) / TICKS))
     return Chart(

@@ -30,9 +30,9 @@ def escape_markdown(value: object) -> object:
     """A text on one line that Markdown shows as it is; other values stay."""
     if not isinstance(value, str):
         return value
-    return MARKUP.sub(
-        r"\\\1", html.escape(" ".join(re.split(r"[ \t\r\n\f\v]+", value.strip(" \t\r\n\f\v"))), quote=False)
-    )
+    # Not str.split, which would also take a space that does not break.
+    line = re.sub(r"[ \t\r\n\f\v]+", " ", value).strip(" ")
+    return MARKUP.sub(r"\\\1", html.escape(line, quote=False))
 
 
 def percent(share: float) -> str:

@@ -42,8 +42,9 @@ def main(task: str) -> None:
     facts = {"method": METHOD, "encoder": params.encoder, "thresholds": thresholds}
     write_json(metrics_file(task, "leaks"), facts | {"files_sha256": hashes, "pairs": built.certificate})
     write_json(metrics_file(task, "leaks_random"), facts | {"pairs": built.certificate_of_random})
-    write_json(metrics_file(task, "split"), metrics_of(built, len(rows), params))
-    say("split", task, summary_lines(built))
+    metrics = metrics_of(built, len(rows), params)
+    write_json(metrics_file(task, "split"), metrics)
+    say("split", task, summary_lines(built, metrics))
 
 
 def as_chat(row: PlacedRow, spec: AnswerSpec) -> SplitRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from promptstill.console.errors import UserError
@@ -72,8 +73,7 @@ def build(
 
     certificate = certify(placement.parts)
     require_no_leaks(certificate)
-    for part in placement.parts.values():
-        require_unseen(part, [*golden, *quarantined])
+    require_unseen(chain.from_iterable(placement.parts.values()), [*golden, *quarantined])
     by_chance = certify(random_split(placement.parts, params.seed))
     return Built(placement.parts, quarantined, placement.moves, links, certificate, by_chance)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from statistics import mean
+from typing import Any
 
 from promptstill.console.say import counted
 from promptstill.core.metrics import row_metrics
@@ -13,7 +15,7 @@ from stages.split.params import SplitParams
 from stages.split.quota import SPLITS
 
 
-def metrics_of(built: Built, rows_in: int, params: SplitParams) -> dict[str, object]:
+def metrics_of(built: Built, rows_in: int, params: SplitParams) -> dict[str, Any]:
     """The content of `metrics/<task>/split.json`."""
     parts = built.parts
     rows = [row for part in parts.values() for row in part]
@@ -39,10 +41,9 @@ def metrics_of(built: Built, rows_in: int, params: SplitParams) -> dict[str, obj
     )
 
 
-def summary_lines(built: Built) -> list[str]:
+def summary_lines(built: Built, metrics: Mapping[str, Any]) -> list[str]:
     """The closing lines of the stage."""
-    counts: dict[str, int] = {name: len(part) for name, part in built.parts.items()}
-    sizes = Counter(row["component"] for part in built.parts.values() for row in part)
+    counts: dict[str, int] = {name: metrics[name] for name in SPLITS}
     nearest = {pair: entry["nearest_text"]["similarity"] for pair, entry in built.certificate.items()}
     keys, pairs = (
         sum(entry[kind] for entry in built.certificate_of_random.values())
@@ -50,7 +51,7 @@ def summary_lines(built: Built) -> list[str]:
     )
     return [
         f"{counted(counts)}; {len(built.quarantined)} rows near a golden case quarantined",
-        f"{len(sizes)} components, the largest of {max(sizes.values())} rows; "
+        f"{metrics['components']} components, the largest of {metrics['largest_component']['rows']} rows; "
         f"{len(built.moves)} rows moved by links",
         f"no key and no near pair in two splits (a random split: {keys} and {pairs})",
         f"nearest texts: {', '.join(f'{pair} {value:.2f}' for pair, value in nearest.items())}",

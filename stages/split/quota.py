@@ -12,12 +12,12 @@ component would not need the rows in order of time, but would leave the sizes of
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from typing import Protocol, get_args
 
 from promptstill.rows.row import RatedRow, SplitName
 from stages.split.params import Sources, SplitParams, Windows
 
-SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 # The seed starts each stratum at one of this many phases of the round robin.
 PHASES = 20
 
