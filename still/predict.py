@@ -28,7 +28,8 @@ def predict_rows(task: str, source: str, target: str) -> None:
     rows = checked(source)
     texts = [redact(row["input"], params.redact, params.phone_regions)[0] for row in rows]
 
-    from promptstill.models.student import generate_replies, load_base, load_tokenizer, with_adapter
+    from promptstill.models.student import load_base, load_tokenizer, with_adapter
+    from stages.eval.replies import generate_replies
 
     model = with_adapter(load_base(student["base"]), model_dir(task))
     tokenizer = load_tokenizer(student["base"])

@@ -20,9 +20,10 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_rows, read_text
 from promptstill.core.paths import model_dir, out, prompt_file
 from promptstill.core.settings import task_names
-from promptstill.models.student import generate_replies, load_base, load_tokenizer, student_of, with_adapter
+from promptstill.models.student import load_base, load_tokenizer, student_of, with_adapter
 from promptstill.rows.row import Answer, GoldenCase, SampledCase
 from promptstill.teacher.questions import INPUT, render
+from stages.eval.replies import generate_replies
 from stages.generate.params import GenerateParams
 
 HERE = Path(__file__).parent

@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from promptstill.answers.consensus import decide
 from promptstill.answers.spec import AnswerSpec
-from promptstill.models.student import generate_replies, load_base, load_tokenizer, with_adapter
+from promptstill.models.student import load_base, load_tokenizer, with_adapter
 from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, Prediction, SampledCase, SplitRow
 from stages.eval.baseline import baseline_answers
 from stages.eval.params import EvalParams
+from stages.eval.replies import generate_replies
 
 SetName = Literal["golden", "test"]
 Contestant = Literal["student", "base", "teacher", "baseline"]
