@@ -48,9 +48,9 @@ def scores(task: str) -> Table:
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
-        caption=f"low, high: Wilson interval; student and teacher agree: {agreed}; {saved} prompt tokens "
-        f"saved per request{speed}; model in {model_dir(task)}, "
-        f"report in {report_dir(task)}",
+        caption="low, high: interval that counts the cases of a component together; the teacher gave the "
+        f"truth of test; student and teacher agree: {agreed}; {saved} prompt tokens saved per "
+        f"request{speed}; model in {model_dir(task)}, report in {report_dir(task)}",
         caption_justify="left",
     )
     further = [key for key in metrics["golden"]["student"] if key.endswith("_accuracy")]
@@ -60,7 +60,8 @@ def scores(task: str) -> Table:
     for name in ("golden", "test"):
         contestants = {who: scores for who, scores in metrics[name].items() if isinstance(scores, dict)}
         for who, values in contestants.items():
+            shown = f"{who} (truth)" if (name, who) == ("test", "teacher") else who
             columns = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", *further, "valid")
             cells = [f"{values[key]:.3f}" for key in columns]
-            table.add_row(name, who, *cells, str(values["n"]), style="bold" if who == "student" else None)
+            table.add_row(name, shown, *cells, str(values["n"]), style="bold" if who == "student" else None)
     return table

@@ -232,19 +232,3 @@ class IngestedCase(GoldenCase):
 
 class SampledCase(IngestedCase, Sampled):
     """generate: the teacher's samples; none if the teacher gave no answer."""
-
-
-class Prediction(TypedDict):
-    """eval: what every contestant answered about one case. Answers are JSON texts, so that a table of
-    predictions has one type per column."""
-
-    set: Literal["golden", "test"]
-    id: str
-    input: str
-    slices: list[str]
-    answer: str
-    student: str
-    base: str
-    teacher: str
-    baseline: str
-    student_confidence: float

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 def main(task: str) -> None:
-    """Write `data/eval/<task>/rows.jsonl`, `metrics/<task>/eval.json` and the tables for `dvc plots`."""
+    """Write `data/eval/<task>/rows.jsonl`, `metrics/<task>/eval.json`, `scores.json` and the tables for
+    `dvc plots`."""
     params = EvalParams.load(task)
     spec = AnswerSpec.load(task)
     student = student_of(task, spec)
@@ -30,7 +31,7 @@ def main(task: str) -> None:
 
     # Imported here, because they load torch and scikit-learn.
     from stages.eval.contestants import ask_contestants, prompt_tokens_saved
-    from stages.eval.metrics import metrics_of, summary_lines, tables_of
+    from stages.eval.metrics import headline, metrics_of, summary_lines, tables_of
 
     answered, speed = ask_contestants(sets, train_rows, student, model_dir(task), params, spec)
     by_set = {name: [case for case in answered if case.set == name] for name in sets}
@@ -39,6 +40,7 @@ def main(task: str) -> None:
 
     write_rows(out("eval", task), (case.prediction() for case in answered))
     write_json(metrics_file(task, "eval"), metrics)
+    write_json(metrics_file(task, "scores"), headline(metrics, len(train_rows), spec))
     for name, cases in by_set.items():
         for table, (columns, rows) in tables_of(cases, spec, params.confidence_level).items():
             write_csv(plot_file(task, f"{table}_{name}"), columns, rows)

@@ -1,8 +1,10 @@
-"""The baseline: logistic regression on sentence embeddings, one classifier for each scored key."""
+"""What the student must beat: logistic regression on sentence embeddings, with one classifier for each scored
+key, and the most frequent answer of the train rows."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from sklearn.linear_model import LogisticRegression
@@ -23,6 +25,22 @@ def baseline_answers(
         values = [json.dumps(answer[key]) for answer in train_answers if isinstance(answer, dict)]
         columns[key] = [json.loads(value) for value in _classify(train_vectors, values, vectors, c)]
     return [{key: columns[key][i] for key in spec.scored} for i in range(len(vectors))]
+
+
+def majority_answer(train_answers: Sequence[Answer], spec: AnswerSpec) -> Answer:
+    """The most frequent value of each scored key, or the most frequent text: what always saying the same
+    scores. Of equally frequent values, the first in the order of their JSON wins."""
+    if not spec.scored:
+        return _most_frequent([str(answer) for answer in train_answers])
+    objects = [answer for answer in train_answers if isinstance(answer, dict)]
+    return {
+        key: json.loads(_most_frequent([json.dumps(answer[key]) for answer in objects]))
+        for key in spec.scored
+    }
+
+
+def _most_frequent(values: Sequence[str]) -> str:
+    return min(Counter(values).items(), key=lambda item: (-item[1], item[0]))[0]
 
 
 def _classify(train_vectors: Vectors, targets: list[str], vectors: Vectors, c: float) -> list[str]:

@@ -7,20 +7,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from promptstill.answers.consensus import decide
+from promptstill.answers.prediction import Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.student import load_base, load_tokenizer, with_adapter
 from promptstill.near.vectors import embed
-from promptstill.rows.row import Answer, Prediction, SampledCase, SplitRow
-from stages.eval.baseline import baseline_answers
+from promptstill.rows.row import Answer, SampledCase, SplitRow
+from stages.eval.baseline import baseline_answers, majority_answer
 from stages.eval.params import EvalParams
-from stages.eval.replies import generate_replies
+from stages.eval.replies import Reply, generate_replies
 
 SetName = Literal["golden", "test"]
-Contestant = Literal["student", "base", "teacher", "baseline"]
-CONTESTANTS: tuple[Contestant, ...] = ("student", "base", "teacher", "baseline")
+SETS: tuple[SetName, ...] = get_args(SetName)
+Contestant = Literal["student", "base", "teacher", "baseline", "majority"]
+CONTESTANTS: tuple[Contestant, ...] = get_args(Contestant)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,12 @@ class Answered:
     set: SetName
     case: SampledCase | SplitRow
     answers: dict[Contestant, Answer | None]
-    student_confidence: float
+    student_reply: Reply
+
+    @property
+    def component(self) -> str:
+        """The component of a test row. A golden case was written independently of all others."""
+        return str(self.case.get("component", self.case["id"]))
 
     def prediction(self) -> Prediction:
         """The row of `data/eval/<task>/rows.jsonl`."""
@@ -45,7 +52,10 @@ class Answered:
             "base": texts["base"],
             "teacher": texts["teacher"],
             "baseline": texts["baseline"],
-            "student_confidence": self.student_confidence,
+            "majority": texts["majority"],
+            "student_confidence": self.student_reply.confidence,
+            "student_token_confidence": self.student_reply.token_confidence,
+            "student_cut_off": self.student_reply.cut_off,
         }
 
 
@@ -72,17 +82,19 @@ def ask_contestants(
     train_vectors, vectors = vectors[: len(train_rows)], vectors[len(train_rows) :]
     train_answers = [row["answer"] for row in train_rows]
     baseline = baseline_answers(train_vectors, train_answers, vectors, spec, params.baseline_c)
+    majority = majority_answer(train_answers, spec)
     answered = [
         Answered(
             name,
             case,
             {
-                "student": spec.parse(replies[i].text).answer,
-                "base": spec.parse(base_replies[i].text).answer,
+                "student": replies[i].parsed(spec).answer,
+                "base": base_replies[i].parsed(spec).answer,
                 "teacher": decide(case["samples"], spec)["answer"],
                 "baseline": baseline[i],
+                "majority": majority,
             },
-            replies[i].confidence,
+            replies[i],
         )
         for i, (name, case) in enumerate(cases)
     ]

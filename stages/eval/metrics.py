@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptstill.answers.spec import AnswerSpec
-from stages.eval.contestants import CONTESTANTS, Answered, SetName
+from stages.eval.contestants import CONTESTANTS, SETS, Answered, SetName
 from stages.eval.scores import (
     LABEL_COLUMNS,
+    SLICE_COLUMNS,
     agreement,
     confusion,
     judged,
     label_table,
     scores,
-    slice_columns,
     slice_rows,
 )
 
@@ -25,7 +25,7 @@ Table = tuple[Sequence[str], Sequence[Sequence[object]]]
 def metrics_of(
     by_set: Mapping[SetName, Sequence[Answered]], prompt_tokens_saved: int, spec: AnswerSpec, level: float
 ) -> dict[str, Any]:
-    """The content of `metrics/<task>/eval.json`."""
+    """The content of `metrics/<task>/eval.json`: all scores of all contestants."""
     metrics: dict[str, Any] = {}
     for name, cases in by_set.items():
         answers = {contestant: judged(cases, contestant) for contestant in CONTESTANTS}
@@ -40,13 +40,28 @@ def metrics_of(
     }
 
 
+def headline(metrics: Mapping[str, Any], train_rows: int, spec: AnswerSpec) -> dict[str, float]:
+    """The content of `metrics/<task>/scores.json`: the figures by which people compare versions."""
+    figures: dict[str, float] = {"train_rows": train_rows}
+    for name in SETS:
+        student = metrics[name]["student"]
+        figures |= {
+            name: student["accuracy"],
+            f"{name}_low": student["accuracy_low"],
+            f"{name}_high": student["accuracy_high"],
+            f"{name}_baseline": metrics[name]["baseline"]["accuracy"],
+            **{f"{name}_{key}": student[key] for key in spec.rules.scored.values()},
+        }
+    return figures
+
+
 def tables_of(cases: Sequence[Answered], spec: AnswerSpec, level: float) -> dict[str, Table]:
     """Labels and confusion of the student, and slices of all contestants, by the name of the table."""
     student = judged(cases, "student")
-    everyone = [judged(cases, contestant) for contestant in CONTESTANTS]
+    everyone = {contestant: judged(cases, contestant) for contestant in CONTESTANTS}
     return {
         "labels": (LABEL_COLUMNS, label_table(student, spec)),
-        "slices": (slice_columns(CONTESTANTS), slice_rows(everyone, spec, level)),
+        "slices": (SLICE_COLUMNS, slice_rows(everyone, spec, level)),
         "confusion": (("actual", "predicted"), confusion(student, spec)),
     }
 

@@ -18,6 +18,4 @@ class EvalParams(StageParams):
     baseline_c: float = Field(
         gt=0, description="inverse regularisation of the baseline's logistic regression"
     )
-    confidence_level: float = Field(
-        default=0.95, gt=0, lt=1, description="confidence level of the Wilson intervals"
-    )
+    confidence_level: float = Field(default=0.95, gt=0, lt=1, description="confidence level of all intervals")

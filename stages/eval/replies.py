@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from transformers import GenerationConfig, LogitsProcessor
+
+from promptstill.answers.consensus import parse_reply
+from promptstill.answers.spec import AnswerSpec, Parsed
 from promptstill.console.progress import progress
 from promptstill.models.student import prompt_ids
 
@@ -15,60 +21,99 @@ BATCH = 48
 
 @dataclass(frozen=True)
 class Reply:
-    """A reply of the student, and the probability that it gives to the whole reply: the product over its
-    tokens."""
+    """A reply of the student.
+
+    `confidence` is the probability that the model gives to the whole reply, its end included: the product
+    over the tokens. `token_confidence` is their geometric mean, which does not fall with the reply's length.
+    `cut_off` says that the reply reached the limit of tokens before its end; its `confidence` is that of the
+    beginning only and must not be compared with others.
+    """
 
     text: str
     confidence: float
+    token_confidence: float
+    cut_off: bool
+
+    def parsed(self, spec: AnswerSpec) -> Parsed:
+        """The answer in the reply; none if it was cut off."""
+        return parse_reply(self.text, "length" if self.cut_off else "stop", spec)
+
+
+class _GreedyLogProbabilities(LogitsProcessor):  # type: ignore[misc]
+    """Keeps the log-probability of the token that greedy decoding takes, and not the logits of all tokens,
+    which would be rows x vocabulary x steps numbers."""
+
+    def __init__(self) -> None:
+        self.steps: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        best = scores.max(dim=-1).values
+        self.steps.append(best - scores.logsumexp(dim=-1))
+        return scores
 
 
 def generate_replies(
-    texts: list[str],
+    texts: Sequence[str],
     model: Any,  # noqa: ANN401
     tokenizer: Any,  # noqa: ANN401
     max_input_tokens: int,
     max_new_tokens: int,
 ) -> list[Reply]:
-    """Greedy replies in the order of `texts`. Generation ends at the end-of-turn token or after
-    `max_new_tokens`."""
-    import torch
-
-    prompts = [prompt_ids(text, tokenizer, max_input_tokens) for text in texts]
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
+    """Greedy replies in the order of `texts`, with a progress bar."""
     replies: dict[int, Reply] = {}
-    with progress(len(texts), "answering") as bar, torch.inference_mode():
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
-            width = max(len(prompts[i]) for i in batch)
-            # Padding is on the left, so that all replies begin at the same position.
-            pad = [width - len(prompts[i]) for i in batch]
-            ids = torch.tensor(
-                [[tokenizer.pad_token_id] * p + prompts[i] for p, i in zip(pad, batch, strict=True)]
-            )
-            mask = torch.tensor([[0] * p + [1] * (width - p) for p in pad])
-            generated = model.generate(
-                input_ids=ids.to(model.device),
-                attention_mask=mask.to(model.device),
-                max_new_tokens=max_new_tokens,
-                do_sample=False,
-                pad_token_id=tokenizer.pad_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-                return_dict_in_generate=True,
-                output_logits=True,
-            )
-            new = generated.sequences[:, width:]
-            chosen = [
-                step.log_softmax(-1).gather(1, new[:, t : t + 1]).squeeze(1)
-                for t, step in enumerate(generated.logits)
-            ]
-            log_probability = torch.stack(chosen, dim=1).tolist()
-            for i, tokens, logs in zip(batch, new.tolist(), log_probability, strict=True):
-                replies[i] = _reply(tokens, logs, tokenizer)
-            bar.update(len(batch))
+    with progress(len(texts), "answering") as bar:
+        for position, reply in stream_replies(texts, model, tokenizer, max_input_tokens, max_new_tokens):
+            replies[position] = reply
+            bar.update(1)
     return [replies[i] for i in range(len(texts))]
 
 
+def stream_replies(
+    texts: Sequence[str],
+    model: Any,  # noqa: ANN401
+    tokenizer: Any,  # noqa: ANN401
+    max_input_tokens: int,
+    max_new_tokens: int,
+) -> Iterator[tuple[int, Reply]]:
+    """Positions and greedy replies, batch by batch, short inputs first. Generation ends at the end-of-turn
+    token or after `max_new_tokens`."""
+    # Instead of the base's own config, which may hold penalties that change what greedy decoding takes.
+    model.generation_config = GenerationConfig(
+        do_sample=False,
+        max_new_tokens=max_new_tokens,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    prompts = [prompt_ids(text, tokenizer, max_input_tokens) for text in texts]
+    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
+        replies = _answer([prompts[i] for i in batch], model, tokenizer)
+        yield from zip(batch, replies, strict=True)
+
+
+def _answer(prompts: list[list[int]], model: Any, tokenizer: Any) -> list[Reply]:  # noqa: ANN401
+    width = max(len(prompt) for prompt in prompts)
+    # Padding is on the left, so that all replies begin at the same position.
+    pad = [width - len(prompt) for prompt in prompts]
+    ids = [[tokenizer.pad_token_id] * p + prompt for p, prompt in zip(pad, prompts, strict=True)]
+    mask = [[0] * p + [1] * (width - p) for p in pad]
+    greedy = _GreedyLogProbabilities()
+    with torch.inference_mode():
+        sequences = model.generate(
+            input_ids=torch.tensor(ids, device=model.device),
+            attention_mask=torch.tensor(mask, device=model.device),
+            logits_processor=[greedy],
+        )
+    logs = torch.stack(greedy.steps, dim=1).tolist()
+    tokens = sequences[:, width:].tolist()
+    return [_reply(*pair, tokenizer) for pair in zip(tokens, logs, strict=True)]
+
+
 def _reply(tokens: list[int], logs: list[float], tokenizer: Any) -> Reply:  # noqa: ANN401
-    end = tokens.index(tokenizer.eos_token_id) if tokenizer.eos_token_id in tokens else len(tokens)
+    ended = tokenizer.eos_token_id in tokens
+    end = tokens.index(tokenizer.eos_token_id) if ended else len(tokens)
     text = tokenizer.decode(tokens[:end], skip_special_tokens=True)
-    return Reply(text, round(math.exp(sum(logs[: end + 1])), 4))
+    counted = logs[: end + 1]
+    total = sum(counted)
+    return Reply(text, round(math.exp(total), 4), round(math.exp(total / len(counted)), 4), not ended)

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.stats import binomtest
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
+from promptstill.answers.classes import INVALID, class_pair
 from promptstill.answers.compare import same
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 from stages.eval.contestants import Answered, Contestant
+from stages.eval.intervals import interval
 
-INVALID = "(invalid)"
 LABEL_COLUMNS = ("label", "precision", "recall", "f1", "cases")
+SLICE_COLUMNS = ("slice", "cases", "slice_and_cases", "who", "accuracy", "low", "high")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One case with the answer of a contestant, which is None if the parser found none."""
+    """One case with the answer of a contestant, which is None if the parser found none.
+
+    Cases of one `component` depend on each other; a golden case is a component of its own.
+    """
 
     truth: Answer
     answer: Answer | None
     slices: tuple[str, ...]
+    component: str
 
 
 @dataclass(frozen=True)
 class SliceScore:
-    """Accuracy of the label on one slice, with its Wilson interval."""
+    """Accuracy of the label on one slice, with its interval."""
 
     name: str
     cases: int
@@ -41,44 +46,38 @@ class SliceScore:
 def judged(cases: Iterable[Answered], contestant: Contestant) -> list[Judged]:
     """The answers of one contestant."""
     return [
-        Judged(entry.case["answer"], entry.answers[contestant], tuple(entry.case["slices"]))
+        Judged(entry.case["answer"], entry.answers[contestant], tuple(entry.case["slices"]), entry.component)
         for entry in cases
     ]
-
-
-def wilson(hits: int, count: int, level: float) -> tuple[float, float]:
-    """Wilson score interval of a proportion (Wilson 1927); (0, 1) for no observation."""
-    if not count:
-        return 0.0, 1.0
-    interval = binomtest(hits, count).proportion_ci(confidence_level=level, method="wilson")
-    return round(float(interval.low), 4), round(float(interval.high), 4)
 
 
 def scores(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> dict[str, Any]:
     """Accuracy of the label with its interval, macro F1, share of valid answers, and accuracy of every other
     scored key.
 
-    An invalid answer is wrong everywhere. `n` is the number of cases.
+    An invalid answer is wrong everywhere. `n` is the number of cases, `components` of how many components
+    they are.
     """
     truth = [spec.label(case.truth) for case in cases]
     answers = [_label(case, spec) for case in cases]
-    hits = sum(expected == label for expected, label in zip(truth, answers, strict=True))
-    low, high = wilson(hits, len(cases), level)
+    components = [case.component for case in cases]
+    right = [expected == label for expected, label in zip(truth, answers, strict=True)]
+    low, high = interval(right, components, level)
     macro_f1 = f1_score(truth, answers, labels=sorted(set(truth)), average="macro", zero_division=0)
     metrics: dict[str, Any] = {
-        "accuracy": _share(hits, len(cases)),
+        "accuracy": _share(sum(right), len(cases)),
         "accuracy_low": low,
         "accuracy_high": high,
         "macro_f1": round(float(macro_f1), 4),
         "valid": _share(sum(case.answer is not None for case in cases), len(cases)),
     }
     for key, name in spec.rules.scored.items():
-        right = sum(
+        right = [
             case.answer is not None and _value(case.answer, key) == _value(case.truth, key) for case in cases
-        )
-        low, high = wilson(right, len(cases), level)
-        metrics |= {name: _share(right, len(cases)), f"{name}_low": low, f"{name}_high": high}
-    return metrics | {"n": len(cases)}
+        ]
+        low, high = interval(right, components, level)
+        metrics |= {name: _share(sum(right), len(cases)), f"{name}_low": low, f"{name}_high": high}
+    return metrics | {"n": len(cases), "components": len(set(components))}
 
 
 def agreement(left: Sequence[Judged], right: Sequence[Judged], spec: AnswerSpec) -> float:
@@ -89,7 +88,8 @@ def agreement(left: Sequence[Judged], right: Sequence[Judged], spec: AnswerSpec)
 
 def label_table(cases: Sequence[Judged], spec: AnswerSpec) -> list[tuple[object, ...]]:
     """Rows of `LABEL_COLUMNS` for every label of the truth."""
-    truth, answers = [spec.label(case.truth) for case in cases], [_label(case, spec) for case in cases]
+    pairs = confusion(cases, spec)
+    truth, answers = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     labels = sorted(set(truth))
     columns = precision_recall_fscore_support(truth, answers, labels=labels, zero_division=0)
     precision, recall, f1, support = ([round(float(value), 4) for value in column] for column in columns)
@@ -100,8 +100,8 @@ def label_table(cases: Sequence[Judged], spec: AnswerSpec) -> list[tuple[object,
 
 
 def confusion(cases: Sequence[Judged], spec: AnswerSpec) -> list[tuple[str, str]]:
-    """The true label and the label of the answer, for every case."""
-    return [(spec.label(case.truth), _label(case, spec)) for case in cases]
+    """The true label and the label of the answer, for every case. Texts that are no classes are not shown."""
+    return [class_pair(spec.label(case.truth), _label(case, spec), spec) for case in cases]
 
 
 def slice_table(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> list[SliceScore]:
@@ -110,26 +110,21 @@ def slice_table(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> list
     table = []
     for name in ["all", *sorted(names)]:
         part = [case for case in cases if name == "all" or name in case.slices]
-        hits = sum(spec.label(case.truth) == _label(case, spec) for case in part)
-        table.append(SliceScore(name, len(part), _share(hits, len(part)), *wilson(hits, len(part), level)))
+        right = [spec.label(case.truth) == _label(case, spec) for case in part]
+        bounds = interval(right, [case.component for case in part], level)
+        table.append(SliceScore(name, len(part), _share(sum(right), len(part)), *bounds))
     return table
 
 
-def slice_columns(contestants: Iterable[str]) -> tuple[str, ...]:
-    """The columns of `slice_rows`."""
-    return ("slice", "cases", *(f"{who}{part}" for who in contestants for part in ("", "_low", "_high")))
-
-
-def slice_rows(contestants: Sequence[Sequence[Judged]], spec: AnswerSpec, level: float) -> list[list[object]]:
-    """One row per slice, with the accuracy and the interval of every contestant."""
-    tables = [slice_table(cases, spec, level) for cases in contestants]
+def slice_rows(
+    contestants: Mapping[Contestant, Sequence[Judged]], spec: AnswerSpec, level: float
+) -> list[tuple[object, ...]]:
+    """Rows of `SLICE_COLUMNS`, one per slice and contestant; slices in alphabetical order after `all`."""
+    tables = {who: slice_table(cases, spec, level) for who, cases in contestants.items()}
     return [
-        [
-            row[0].name,
-            row[0].cases,
-            *(value for score in row for value in (score.accuracy, score.low, score.high)),
-        ]
-        for row in zip(*tables, strict=True)
+        (score.name, score.cases, f"{score.name} ({score.cases})", who, score.accuracy, score.low, score.high)
+        for scores_of_slice in zip(*tables.values(), strict=True)
+        for who, score in zip(tables, scores_of_slice, strict=True)
     ]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from promptstill.answers.prediction import Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import read_json, read_rows, read_text, replacing
 from promptstill.core.paths import metrics_file, model_dir, out, plot_file, report_dir
 from promptstill.core.settings import require_task
-from promptstill.rows.row import Prediction, SplitRow
+from promptstill.rows.row import SplitRow
 from stages.report.build import METRICS, TABLES, Build, read_table, require_one_build
 from stages.report.dataset_card import dataset_card
 from stages.report.model_card import model_card

@@ -7,11 +7,12 @@ import io
 from dataclasses import dataclass
 from typing import get_args
 
+from promptstill.answers.prediction import Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.files import JsonObject
 from promptstill.core.paths import metrics_file, model_dir
-from promptstill.rows.row import Prediction, SplitName, SplitRow
+from promptstill.rows.row import SplitName, SplitRow
 
 METRICS = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval", "leaks", "leaks_random")
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -40,7 +41,7 @@ class Build:
 
     @property
     def confidence_level(self) -> str:
-        """The confidence level of the Wilson intervals, such as `95 %`."""
+        """The confidence level of the intervals, such as `95 %`."""
         return f"{100 * self.metrics['eval']['confidence_level']:g}\u00a0%"
 
 

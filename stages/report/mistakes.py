@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from promptstill.answers.classes import INVALID
 from promptstill.answers.compare import same
+from promptstill.answers.prediction import Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.near.ngrams import nearest_texts
-from promptstill.rows.row import Answer, Prediction, SplitRow
-
-INVALID = "(invalid)"
+from promptstill.rows.row import Answer, SplitRow
 
 
 @dataclass(frozen=True)

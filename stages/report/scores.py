@@ -12,13 +12,14 @@ CONTESTANTS = {
     "student": "the base model with the adapter, without the teacher's prompt",
     "baseline": "logistic regression over embeddings of the train rows",
     "teacher": "the prompted model that the student learned from",
+    "majority": "the most frequent answer of the train rows, whatever the input",
     "base": "the base model without the adapter and without the prompt",
 }
 
 
 @dataclass(frozen=True)
 class Score:
-    """A score from 0 to 1; `low` and `high` are its Wilson interval, and None if it has none."""
+    """A score from 0 to 1; `low` and `high` are its interval, and None if it has none."""
 
     name: str
     value: float
@@ -73,12 +74,8 @@ def slices(table: Table) -> list[Slice]:
         Slice(
             line["slice"],
             int(line["cases"]),
-            Score(
-                "accuracy",
-                float(line["student"]),
-                float(line["student_low"]),
-                float(line["student_high"]),
-            ),
+            Score("accuracy", float(line["accuracy"]), float(line["low"]), float(line["high"])),
         )
         for line in table
+        if line["who"] == "student"
     ]

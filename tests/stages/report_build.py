@@ -10,6 +10,8 @@ from typing import Any
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import write_csv, write_json, write_rows
 from promptstill.core.paths import expectation_file, metrics_file, model_dir, out, plot_file, report_dir
+from stages.eval.contestants import CONTESTANTS
+from stages.eval.scores import SLICE_COLUMNS
 from stages.report.__main__ import main
 
 TASK = "tickets"
@@ -31,7 +33,10 @@ def prediction(
         "slices": ["short"],
         "base": "null",
         "baseline": answers["answer"],
+        "majority": answers["answer"],
         "student_confidence": confidence,
+        "student_token_confidence": confidence,
+        "student_cut_off": student is None,
         **answers,
     }
 
@@ -50,7 +55,7 @@ def train_row(name: str, text: str, topic: str) -> dict[str, Any]:
 def scored(accuracy: float) -> dict[str, Any]:
     interval = {"accuracy": accuracy, "accuracy_low": accuracy / 2, "accuracy_high": (1 + accuracy) / 2}
     urgency = {name.replace("accuracy", "urgency"): value for name, value in interval.items()}
-    return {**interval, **urgency, "macro_f1": accuracy, "valid": 1.0, "n": 3}
+    return {**interval, **urgency, "macro_f1": accuracy, "valid": 1.0, "n": 3, "components": 2}
 
 
 def counts(
@@ -127,8 +132,7 @@ def write_build() -> None:
             "dataset_sha256": hashes["train"],
         },
         "eval": {
-            name: {who: scored(score) for who in ("student", "base", "teacher", "baseline")}
-            | {"student_teacher_agreement": 0.5}
+            name: {who: scored(score) for who in CONTESTANTS} | {"student_teacher_agreement": 0.5}
             for name, score in (("golden", 0.75), ("test", 0.5))
         }
         | {"confidence_level": 0.95, "prompt_tokens_saved_per_request": 321},
@@ -140,8 +144,8 @@ def write_build() -> None:
     columns = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
     write_csv(plot_file(TASK, "train_curve"), columns, [(1, 1.5, 0.5, 0.5), (2, 0.5, 0.25, 0.75)])
     for name in ("golden", "test"):
-        bars = ("slice", "cases", "student", "student_low", "student_high")
-        write_csv(plot_file(TASK, f"slices_{name}"), bars, [("all", 3, 0.5, 0.25, 0.75)])
+        bars = [("all", 3, "all (3)", who, 0.5, 0.25, 0.75) for who in CONTESTANTS]
+        write_csv(plot_file(TASK, f"slices_{name}"), SLICE_COLUMNS, bars)
         measures = ("label", "precision", "recall", "f1", "cases")
         write_csv(plot_file(TASK, f"labels_{name}"), measures, [("bill", 1.0, 0.5, 0.6667, 3)])
         write_csv(

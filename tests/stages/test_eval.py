@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
+from promptstill.answers.classes import INVALID, OTHER_TEXT
+from promptstill.answers.classes import TEXT as OPEN
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.rows.row import Answer
-from stages.eval.baseline import baseline_answers
+from stages.eval.baseline import baseline_answers, majority_answer
+from stages.eval.intervals import interval, wilson
 from stages.eval.scores import (
-    INVALID,
     Judged,
     agreement,
     confusion,
     label_table,
     scores,
+    slice_rows,
     slice_table,
-    wilson,
 )
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
 
@@ -25,9 +29,11 @@ JSON = AnswerSpec(
     JSON_SCHEMA, Normalisation(format="json", label="colour", scored={"alarm": "alarm_accuracy"})
 )
 
+NUMBERS = itertools.count()
+
 
 def judged(truth: Answer, answer: Answer | None, *slices: str) -> Judged:
-    return Judged(truth, answer, slices)
+    return Judged(truth, answer, slices, f"case-{next(NUMBERS)}")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +47,61 @@ def test_wilson_intervals_are_those_of_the_literature(hits: int, count: int, low
 
 def test_no_case_gives_the_widest_interval() -> None:
     assert wilson(0, 0, 0.95) == (0.0, 1.0)
+
+
+def test_dependent_rows_widen_the_interval() -> None:
+    # 12 components of 8 rows each, of which the first two are wrong as a whole.
+    right = [i >= 16 for i in range(96)]
+    alone = interval(right, [str(i) for i in range(96)], 0.95)
+    together = interval(right, [str(i // 8) for i in range(96)], 0.95)
+    assert alone == wilson(80, 96, 0.95)
+    # Of 12 independent observations with 10 hits, the percentile bootstrap gives 7/12 to 1.
+    assert together == pytest.approx((7 / 12, 1.0), abs=0.01)
+    shuffled = interval(right[::-1], [str(i // 8) for i in range(96)][::-1], 0.95)
+    assert shuffled == together, "the order of the cases does not matter"
+
+
+@pytest.mark.parametrize("components", [["a"] * 6, ["a", "a", "b", "b", "c", "c"]])
+def test_few_components_count_as_so_many_observations(components: list[str]) -> None:
+    count = len(set(components))
+    assert interval([True] * 3 + [False] * 3, components, 0.95) == wilson(count / 2, count, 0.95)
+
+
+def test_components_that_are_all_right_do_not_promise_certainty() -> None:
+    low, high = interval([True] * 40, [str(i // 2) for i in range(40)], 0.95)
+    assert (low, high) == wilson(20, 20, 0.95)
+    assert low < 0.9
+
+
+def test_labels_that_are_texts_stay_out_of_the_tables() -> None:
+    open_text = AnswerSpec({"type": "string"}, Normalisation(format="text"))
+    cases = [
+        judged("a customer's words", "a customer's words"),
+        judged("more", "words"),
+        judged("more", None),
+    ]
+    assert confusion(cases, open_text) == [(OPEN, OPEN), (OPEN, OTHER_TEXT), (OPEN, INVALID)]
+    assert [line[0] for line in label_table(cases, open_text)] == [OPEN]
+
+
+def test_the_majority_answer_is_the_most_frequent_value_of_each_key() -> None:
+    answers: list[Answer] = [
+        {"colour": "red", "sure": 0.9, "alarm": None},
+        {"colour": "blue", "sure": 0.9, "alarm": None},
+        {"colour": "red", "sure": 0.5, "alarm": "fire"},
+    ]
+    assert majority_answer(answers, JSON) == {"colour": "red", "alarm": None}
+    assert majority_answer(["red", "blue"], TEXT) == "blue", "a tie goes to the first in order"
+
+
+def test_slices_show_every_contestant_and_the_number_of_cases() -> None:
+    rows = slice_rows(
+        {"student": [judged("red", "red", "short")], "majority": [judged("red", "blue", "short")]}, TEXT, 0.95
+    )
+    assert [row[:5] for row in rows[2:]] == [
+        ("short", 1, "short (1)", "student", 1.0),
+        ("short", 1, "short (1)", "majority", 0.0),
+    ]
 
 
 def test_an_invalid_answer_is_wrong_everywhere() -> None:

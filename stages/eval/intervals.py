@@ -1,0 +1,55 @@
+"""Intervals of a proportion over cases that may depend on each other.
+
+Rows of a component (an account, a thread, near-duplicates) are right or wrong together, so they count for
+less than as many independent rows. Where components have several cases, the interval is the percentile
+bootstrap over whole components (Davison and Hinkley 1997, section 3.8). Elsewhere it is Wilson's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import norm
+
+RESAMPLES = 2_000
+# With fewer components the bootstrap is too narrow. A component then counts as one observation.
+FEWEST_COMPONENTS = 10
+# Cells of a block of resampling weights, which bounds memory for a large test set.
+BLOCK = 10_000_000
+
+
+def wilson(hits: float, count: int, level: float) -> tuple[float, float]:
+    """Wilson score interval of a proportion (Wilson 1927); (0, 1) for no observation."""
+    if not count:
+        return 0.0, 1.0
+    z = float(norm.ppf((1 + level) / 2))
+    share, spread = hits / count, z * z / count
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * ((share * (1 - share) / count + spread / (4 * count)) ** 0.5) / (1 + spread)
+    return round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4)
+
+
+def interval(right: Sequence[bool], components: Sequence[str], level: float) -> tuple[float, float]:
+    """The interval of the share of `right`, where cases of equal `components` depend on each other."""
+    names, of_case = np.unique(np.array(components, dtype=object), return_inverse=True)
+    hits, sizes = np.bincount(of_case, weights=right), np.bincount(of_case)
+    if len(names) == len(right):
+        return wilson(float(hits.sum()), len(right), level)
+    if len(names) < FEWEST_COMPONENTS or all(right) or not any(right):
+        return wilson(float(hits.sum() / sizes.sum()) * len(names), len(names), level)
+    shares = _resampled(hits, sizes)
+    low, high = np.quantile(shares, [(1 - level) / 2, (1 + level) / 2])
+    return round(float(low), 4), round(float(high), 4)
+
+
+def _resampled(hits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Shares of `RESAMPLES` draws of components with replacement, from a fixed seed; shape (RESAMPLES,)."""
+    generator, count = np.random.default_rng(0), len(sizes)
+    block = max(1, BLOCK // count)
+    shares = []
+    for start in range(0, RESAMPLES, block):
+        draws = min(block, RESAMPLES - start)
+        weights = generator.multinomial(count, np.full(count, 1 / count), size=draws)
+        shares.append((weights @ hits) / (weights @ sizes))
+    return np.concatenate(shares)
