@@ -26,7 +26,7 @@ def predict(
     task: Task,
     source: Annotated[str, typer.Option("--input", help='JSONL of {"id", "input"}; - for standard input.')],
     target: Annotated[
-        str, typer.Option("--output", help='JSONL of {"id", "answer", "confidence"}; - for standard output.')
+        str, typer.Option("--output", help="JSONL of id, answer and confidence; - for standard output.")
     ],
 ) -> None:
     """Answer new rows with the trained student."""
