@@ -11,6 +11,7 @@ from promptstill.console.errors import UserError
 from promptstill.core.files import read_json
 from promptstill.core.paths import model_dir
 from promptstill.models.resolve import resolve
+from promptstill.models.tokens import around_input, as_text, prepare
 
 
 def student_of(task: str, spec: AnswerSpec) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def load_tokenizer(base: str) -> Any:  # noqa: ANN401
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder)
+    return prepare(AutoTokenizer.from_pretrained(folder), base)
 
 
 def load_base(base: str) -> Any:  # noqa: ANN401
@@ -64,22 +65,9 @@ def prompt_ids(text: str, tokenizer: Any, max_input_tokens: int) -> list[int]:  
 
     A longer text keeps its head and its tail, because what a message asks for is usually at one of its ends.
     """
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = as_text(text, tokenizer).ids
     if len(ids) > max_input_tokens:
         tail = max_input_tokens // 2
         ids = ids[: max_input_tokens - tail] + ids[len(ids) - tail :]
-    before, after = _around_input(tokenizer)
+    before, after = around_input(tokenizer)
     return before + ids + after
-
-
-def _around_input(tokenizer: Any) -> tuple[list[int], list[int]]:  # noqa: ANN401
-    """The chat template's tokens before and after the user's text."""
-    mark = "\u241f"
-    rendered = tokenizer.apply_chat_template(
-        [{"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True
-    )
-    before, after = rendered.split(mark)
-    return (
-        tokenizer(before, add_special_tokens=False)["input_ids"],
-        tokenizer(after, add_special_tokens=False)["input_ids"],
-    )
