@@ -38,10 +38,10 @@ def main(task: str) -> None:
     tokenizer = load_tokenizer(params.base)
     common = common_values(rows["train"], params)
     examples = {name: examples_of(part, spec, tokenizer, params, common) for name, part in rows.items()}
-    student, layered = adapted(load_base(params.base), params)
-    trained = train(
-        student, layered, examples["train"], examples["validation"], params, tokenizer.pad_token_id
-    )
+    pad = tokenizer.pad_token_id
+    base = load_base(params.base)
+    student, runner = adapted(base, params, [*examples["train"], *examples["validation"]], pad)
+    trained = train(student, runner, examples["train"], examples["validation"], params, pad)
 
     use = {
         "task": task,

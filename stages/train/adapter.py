@@ -10,27 +10,29 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from promptstill.core.files import replacing, write_json
-from stages.train.frozen_layers import LINEAR, LayeredModel
+from stages.train.examples import Example
+from stages.train.frozen_layers import LINEAR, Runner, runner
 from stages.train.fused import fuse
 from stages.train.params import TrainParams
 
 
-def adapted(base: Any, params: TrainParams) -> tuple[Any, LayeredModel]:  # noqa: ANN401
-    """The base model with new adapters on its upper layers, and the same model cut below them."""
-    layered = LayeredModel(base, params.adapted_layers)
+def adapted(base: Any, params: TrainParams, examples: list[Example], pad: int) -> tuple[Any, Runner]:  # noqa: ANN401
+    """The base model with new adapters on its upper layers, and how to run it; see `runner`."""
+    run = runner(base, params.adapted_layers, examples, pad)
+    layers = len(base.model.layers)
     lora = LoraConfig(
         r=params.rank,
         lora_alpha=params.alpha,
         lora_dropout=params.dropout,
         target_modules=LINEAR,
-        layers_to_transform=list(range(layered.cut, len(layered.layers))),
+        layers_to_transform=list(range(layers - params.adapted_layers, layers)),
         task_type="CAUSAL_LM",
     )
     # Seeded here, because earlier steps such as the conversion of the base also draw random numbers.
     torch.manual_seed(params.seed)
     student = get_peft_model(base, lora)
     fuse(student)
-    return student, layered
+    return student, run
 
 
 def save(student: Any, folder: Path, use: dict[str, Any]) -> None:  # noqa: ANN401
@@ -39,7 +41,7 @@ def save(student: Any, folder: Path, use: dict[str, Any]) -> None:  # noqa: ANN4
     with replacing(folder) as partial:
         student.save_pretrained(partial, safe_serialization=True)
         # peft writes an empty template of a card; the stage report makes the card.
-        (partial / "README.md").unlink()
+        (partial / "README.md").unlink(missing_ok=True)
         config_file = partial / "adapter_config.json"
         config = json.loads(config_file.read_text(encoding="utf-8"))
         config |= {
