@@ -28,11 +28,11 @@ def predict_rows(task: str, source: str, target: str) -> None:
     rows = checked(source)
     texts = [redact(row["input"], params.redact, params.phone_regions)[0] for row in rows]
 
-    from promptstill.models.student import load_base, load_tokenizer, with_adapter
+    from promptstill.models.student import load_base, student_tokenizer, with_adapter
     from stages.eval.replies import generate_replies
 
     model = with_adapter(load_base(student["base"]), model_dir(task))
-    tokenizer = load_tokenizer(student["base"])
+    tokenizer = student_tokenizer(model_dir(task))
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
     replies = generate_replies(texts, model, tokenizer, *limits)
     lines = "".join(

@@ -1,7 +1,8 @@
 """Texts as token ids: what a user or a teacher wrote never becomes a control token.
 
-A tokenizer reads `<|im_end|>` in a text as the token that ends a turn. Here only the chat template and the end
-of the answer have control tokens. In every other text their spelling is encoded like any other characters.
+A tokenizer reads `<|im_end|>` in a text as the token that ends a turn. Here only the chat template and the
+end of the answer have control tokens. In every other text their spelling is encoded like any other
+characters.
 """
 
 from __future__ import annotations
@@ -101,14 +102,15 @@ def _template(before: str, closed: str, opened: str, end: str, rest: str) -> str
         f"{{{{- {before} + messages[0]['content'] + {closed} -}}}}"
         "{%- if messages|length == 2 -%}"
         f"{{{{- {opened} -}}}}"
-        f"{{%- generation -%}}{{{{- messages[1]['content'] + {end} -}}}}{{%- endgeneration -%}}"
+        f"{{% generation %}}{{{{- messages[1]['content'] + {end} -}}}}{{% endgeneration %}}"
         f"{{{{- {rest} -}}}}"
         f"{{%- elif add_generation_prompt -%}}{{{{- {opened} -}}}}{{%- endif -%}}"
     )
 
 
 def _rendered(tokenizer: Any, answered: bool, prompted: bool) -> list[str]:  # noqa: ANN401
-    """The parts of a rendered chat around its texts. Raises ValueError if a text is not there exactly once, or the time is."""
+    """The parts of a rendered chat around its texts. Raises ValueError if a text is not in it exactly once,
+    or if the time is in it."""
     chat = [{"role": "user", "content": MARK}]
     if answered:
         chat.append({"role": "assistant", "content": MARK})

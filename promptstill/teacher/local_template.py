@@ -53,7 +53,9 @@ def guard(template: str, tokens: list[str]) -> str:
     """The template, with a first step that breaks each of `tokens` in the content of every message."""
     content = "message['content']"
     # A longer token may contain a shorter one; a single character cannot be broken and steers nothing.
-    for token in sorted((token for token in tokens if len(token) > 1), key=lambda token: (-len(token), token)):
+    for token in sorted(
+        (token for token in tokens if len(token) > 1), key=lambda token: (-len(token), token)
+    ):
         broken = token[0] + ZERO_WIDTH_SPACE + token[1:]
         content += f" | replace({_literal(token)}, {_literal(broken)})"
     return (

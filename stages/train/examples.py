@@ -33,24 +33,17 @@ class Example:
 
 
 def common_values(rows: Sequence[SplitRow], params: TrainParams) -> dict[str, str]:
-    """The most common value in `rows`, as JSON, of each key in `rare_weight`.
-
-    Raises UserError for a key that the answers do not have.
-    """
-    common = {}
-    for key in params.rare_weight:
-        values = [_value(row["answer"], key) for row in rows]
-        if None in values:
-            raise UserError(
-                f"params.yaml: train.rare_weight.{key}: the answers have no such key; name one of the schema"
-            )
-        common[key] = str(Counter(values).most_common(1)[0][0])
-    return common
+    """The most common value in `rows`, as JSON, of each key in `rare_weight`. An answer without an optional
+    key has the empty text there."""
+    return {
+        key: Counter(_value(row["answer"], key) for row in rows).most_common(1)[0][0]
+        for key in params.rare_weight
+    }
 
 
-def _value(answer: Answer, key: str) -> str | None:
-    """The value of a key as JSON; None if the answer does not have the key."""
-    return json.dumps(answer[key]) if isinstance(answer, dict) and key in answer else None
+def _value(answer: Answer, key: str) -> str:
+    """The value of a key as JSON; empty if the answer does not have the key."""
+    return json.dumps(answer[key]) if isinstance(answer, dict) and key in answer else ""
 
 
 def examples_of(

@@ -75,8 +75,8 @@ class LayeredModel:
 
 def _other_family(model: Any, lacking: str) -> UserError:  # noqa: ANN401
     return UserError(
-        f"train.base: {type(model).__name__} has no {lacking}; use a model of the Llama, Mistral, Qwen, Gemma, "
-        "Granite or SmolLM family"
+        f"train.base: {type(model).__name__} has no {lacking}; use a model of the Llama, Mistral, Qwen, "
+        "Gemma, Granite or SmolLM family"
     )
 
 
@@ -116,6 +116,16 @@ def runner(model: Any, adapted_layers: int, examples: list[Example], pad: int) -
         halves = layered.answer_logits(layered.lower(ids), positions)
     largest = max(1.0, float(expected.abs().max()))
     return layered if float((expected - halves).abs().max()) <= TOLERANCE * largest else whole
+
+
+def whole_model(run: Runner, model: Any) -> list[str]:  # noqa: ANN401
+    """A line about a model that runs as a whole, or nothing."""
+    if isinstance(run, LayeredModel):
+        return []
+    return [
+        f"{type(model).__name__} computes otherwise when it is cut in two, so its frozen layers ran in every "
+        "step; a model of the Llama family trains faster"
+    ]
 
 
 def answer_positions(examples: list[Example]) -> Tensor:
