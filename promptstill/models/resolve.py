@@ -123,7 +123,7 @@ def wheel_gguf(name: str) -> Path:
 def _converted(gguf: Path) -> Path:
     """The GGUF as a float32 safetensors folder, converted once per content of the GGUF."""
     wheel = gguf.parent
-    target = cache_dir() / "models" / f"{gguf.stem}-{file_hash(gguf)[:12]}"
+    target = cache_dir() / "models" / f"{gguf.stem}-{_hash(gguf)[:12]}"
     if target.exists():
         return target
     import torch
@@ -153,11 +153,22 @@ def model_hash(name: str) -> str:
     """
     folder = Path(resolve(name))
     if name == STUDENT_WHEEL:
-        return canonical_hash({"gguf": file_hash(wheel_gguf(name)), WEIGHTS: file_hash(folder / WEIGHTS)})
+        return canonical_hash({"gguf": _hash(wheel_gguf(name)), WEIGHTS: _hash(folder / WEIGHTS)})
     inside = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     files = {
-        part.as_posix(): file_hash(path)
+        part.as_posix(): _hash(path)
         for part, path in inside.items()
         if path.suffix in MATTERS and not any(piece.startswith(".") for piece in part.parts)
     }
     return canonical_hash({"files": files, "commit": commit_of(name)})
+
+
+def _hash(path: Path) -> str:
+    state = path.stat()
+    return _hash_of_state(path.resolve(), state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash_of_state(path: Path, size: int, changed: int) -> str:
+    """SHA-256 of a file, computed once a process while size and time stay: weights take seconds."""
+    return file_hash(path)
