@@ -12,14 +12,13 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from promptstill.core.files import compact_json, file_hash, read_lines, replacing
 from promptstill.core.paths import model_dir
-from promptstill.models.student import student_of
+from promptstill.models.student import Student, student_of
 from promptstill.rows.redact import redact
 from promptstill.rows.row import Input
 from stages.ingest.params import IngestParams
@@ -51,13 +50,13 @@ def predict_rows(task: str, source: str, target: str) -> None:
     finish(Path(target), about, source, answer, rows)
 
 
-def answerer(task: str, student: Any, params: IngestParams, spec: AnswerSpec) -> Answerer:  # noqa: ANN401
+def answerer(task: str, student: Student, params: IngestParams, spec: AnswerSpec) -> Answerer:
     """Load the student of a task."""
-    from promptstill.models.student import load_base, load_tokenizer, with_adapter
+    from promptstill.models.student import load_base, student_tokenizer, with_adapter
     from stages.eval.replies import stream_replies
 
     model = with_adapter(load_base(student["base"]), model_dir(task))
-    tokenizer = load_tokenizer(student["base"])
+    tokenizer = student_tokenizer(model_dir(task))
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
 
     def answer(rows: list[Input]) -> list[str]:

@@ -4,38 +4,87 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
-from promptstill.core.files import read_json
+from promptstill.core.files import file_hash, read_json
 from promptstill.core.paths import model_dir
-from promptstill.models.resolve import resolve
+from promptstill.models.resolve import model_hash, resolve
+from promptstill.models.tokens import around_input, as_text, prepare
 
 
-def student_of(task: str, spec: AnswerSpec) -> dict[str, Any]:
-    """`student.json` of a task's adapter: base, limits and hashes.
+class Student(TypedDict):
+    """`models/<task>/student.json`: how to use an adapter, and what it belongs to.
 
-    Raises UserError if there is none, or if it was trained for answers of another shape.
+    `on_hub` is the base's Hugging Face id, or null. `files` has the SHA-256 of every other file of the
+    folder.
     """
-    path = model_dir(task) / "student.json"
+
+    task: str
+    base: str
+    base_hash: str
+    on_hub: str | None
+    max_input_tokens: int
+    max_answer_tokens: int
+    answer_hash: str
+    prompt_hash: str
+    train_hash: str
+    files: dict[str, str]
+
+
+def student_of(task: str, spec: AnswerSpec) -> Student:
+    """`student.json` of a task's adapter, after a comparison of all that it names with what is there.
+
+    Raises UserError if there is no student, if it was trained for answers of another shape or on another
+    base, or if a file of it is missing or is not the one that training wrote.
+    """
+    folder = model_dir(task)
+    path = folder / "student.json"
     if not path.exists():
         raise UserError(
             f"{path}: no such file; build the student with `dvc repro`, or get it with `dvc pull`"
         )
-    student: dict[str, Any] = read_json(path)
+    student: Student = read_json(path)
+    if missing := sorted(Student.__required_keys__ - student.keys()):
+        raise UserError(f"{path}: {missing[0]}: missing; build the student anew with `dvc repro`")
     if student["answer_hash"] != spec.hash:
-        raise UserError(f"{model_dir(task)}: was trained for another answer schema; run `dvc repro`")
+        raise UserError(f"{folder}: was trained for another answer schema; run `dvc repro`")
+    for name, digest in student["files"].items():
+        _require_file(folder / name, digest)
+    if model_hash(student["base"]) != student["base_hash"]:
+        raise UserError(
+            f"{path}: {student['base']} is not the base that the student was trained on (its files differ); "
+            "bring that base back, or train a new student with `dvc repro`"
+        )
     return student
 
 
+def _require_file(path: Path, digest: str) -> None:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; get it with `dvc checkout` or `dvc pull`")
+    if file_hash(path) != digest:
+        raise UserError(
+            f"{path}: not the file that training wrote (its SHA-256 differs); remove it, and get it again "
+            "with `dvc checkout` or `dvc pull`"
+        )
+
+
 def load_tokenizer(base: str) -> Any:  # noqa: ANN401
-    """The tokenizer of a base model by name."""
-    folder = resolve(base)
+    """The tokenizer of a base model by name, with a student's chat template."""
+    return _tokenizer(resolve(base), base)
+
+
+def student_tokenizer(folder: Path) -> Any:  # noqa: ANN401
+    """The tokenizer in a student's folder, as it was in training."""
+    return _tokenizer(str(folder), str(folder))
+
+
+def _tokenizer(folder: str, name: str) -> Any:  # noqa: ANN401
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder)
+    return prepare(AutoTokenizer.from_pretrained(folder), name)
 
 
 def load_base(base: str) -> Any:  # noqa: ANN401
@@ -64,22 +113,9 @@ def prompt_ids(text: str, tokenizer: Any, max_input_tokens: int) -> list[int]:  
 
     A longer text keeps its head and its tail, because what a message asks for is usually at one of its ends.
     """
-    ids: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
+    ids = as_text(text, tokenizer).ids
     if len(ids) > max_input_tokens:
         tail = max_input_tokens // 2
         ids = ids[: max_input_tokens - tail] + ids[len(ids) - tail :]
-    before, after = _around_input(tokenizer)
+    before, after = around_input(tokenizer)
     return before + ids + after
-
-
-def _around_input(tokenizer: Any) -> tuple[list[int], list[int]]:  # noqa: ANN401
-    """The chat template's tokens before and after the user's text."""
-    mark = "\u241f"
-    rendered = tokenizer.apply_chat_template(
-        [{"role": "user", "content": mark}], tokenize=False, add_generation_prompt=True
-    )
-    before, after = rendered.split(mark)
-    return (
-        tokenizer(before, add_special_tokens=False)["input_ids"],
-        tokenizer(after, add_special_tokens=False)["input_ids"],
-    )

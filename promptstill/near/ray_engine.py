@@ -98,7 +98,7 @@ class RayEngine:
     def encode(self, texts: Sequence[str], model: str) -> Iterator[dict[str, Vectors]]:
         """Unit vectors by text, in parts, in the order in which they become ready.
 
-        Raises UserError if a node lacks the model, or has other weights under its name.
+        Raises UserError if a node lacks the model, or has other files under its name.
         """
         tasks = ceil(len(texts) / TEXTS_A_TASK)
         # Nodes have their own working directories, so a relative path would point elsewhere.
@@ -107,7 +107,7 @@ class RayEngine:
             [{"at": at, "text": text} for at, text in enumerate(texts)], override_num_blocks=tasks
         ).map_batches(
             Encoder,
-            fn_constructor_args=(name, model_hash(resolve(model))),
+            fn_constructor_args=(name, model_hash(model)),
             batch_size=None,
             # As many encoders as there are cores and tasks, and fewer when nodes are lost.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=tasks),
@@ -143,13 +143,12 @@ class Encoder:
     """A model in a process of its own, loaded once, that encodes batches of texts, one text at a time."""
 
     def __init__(self, model: str, expected: str) -> None:
-        """Load the model; `expected` is the hash of its weights where the stage runs."""
+        """Load the model; `expected` is the hash of its files where the stage runs."""
         self._problem: UserError | None = None
         try:
-            folder = resolve(model)
-            if model_hash(folder) != expected:
-                raise UserError(f"{model}: other weights than where the stage runs; install the same model")
-            self._vector = load_encoder(folder)
+            if model_hash(model) != expected:
+                raise UserError(f"{model}: other files than where the stage runs; install the same model")
+            self._vector = load_encoder(resolve(model))
         except (UserError, OSError, ImportError) as error:
             # An actor that fails to start reports only its traceback, so the first batch raises this instead.
             self._problem = UserError(

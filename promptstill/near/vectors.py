@@ -59,7 +59,7 @@ def embed(texts: list[str], model: str, engine: Engine | None = None) -> Vectors
     and adds vectors as they arrive. Raises UserError if the model is not installed or the cache cannot be
     opened.
     """
-    identity = model_hash(resolve(model))
+    identity = model_hash(model)
     key_of = {text: hashlib.sha256(f"{identity}\n{text}".encode()).digest() for text in texts}
     with _Cache(cache_dir() / "embeddings.sqlite") as cache:
         known = cache.get(list(key_of.values()))

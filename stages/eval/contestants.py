@@ -7,12 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from promptstill.answers.consensus import decide
 from promptstill.answers.prediction import Prediction
 from promptstill.answers.spec import AnswerSpec
-from promptstill.models.student import load_base, load_tokenizer, with_adapter
+from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer, with_adapter
 from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, SampledCase, SplitRow
 from stages.eval.baseline import baseline_answers, majority_answer
@@ -62,7 +62,7 @@ class Answered:
 def ask_contestants(
     sets: dict[SetName, list[SampledCase] | list[SplitRow]],
     train_rows: Sequence[SplitRow],
-    student: dict[str, Any],
+    student: Student,
     adapter: Path,
     params: EvalParams,
     spec: AnswerSpec,
@@ -71,7 +71,7 @@ def ask_contestants(
     cases = [(name, case) for name, part in sets.items() for case in part]
     texts = [case["input"] for _, case in cases]
 
-    tokenizer, model = load_tokenizer(student["base"]), load_base(student["base"])
+    tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
     base_replies = generate_replies(texts, model, tokenizer, *limits)
     started = time.perf_counter()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+import json
 
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from markupsafe import Markup
+
+from promptstill.core.files import JsonObject
 from stages.report.build import SETS, Build
 from stages.report.certificate import certificate, thresholds
 from stages.report.labels import MAX_LABELS, most_first
@@ -20,6 +24,7 @@ def model_card(build: Build) -> ModelCard:
         "model_card.md",
         task=build.task,
         student=build.student,
+        loading=Markup(loading(build.student)),
         adapter=build.adapter,
         metrics=metrics,
         labels=labels[:MAX_LABELS],
@@ -36,12 +41,19 @@ def model_card(build: Build) -> ModelCard:
     return ModelCard(f"---\n{card_data(build).to_yaml()}\n---\n\n{body}")
 
 
+def loading(student: JsonObject) -> str:
+    """The arguments with which `from_pretrained` loads the base, as code."""
+    name = student["on_hub"] or student["base"]
+    commit = student["base"].partition("@")[2] if student["on_hub"] else ""
+    return f"{json.dumps(name)}" + (f", revision={json.dumps(commit)}" if commit else "")
+
+
 def card_data(build: Build) -> ModelCardData:
     """The metadata of the card. It names no licence: the weights derive from a base model and a teacher,
     whose terms this project does not know."""
     return ModelCardData(
         model_name=f"{build.task}-student",
-        base_model=build.student["base"],
+        base_model=build.student["on_hub"] or build.student["base"],
         library_name="peft",
         pipeline_tag="text-generation",
         tags=["lora", "distillation", "promptstill"],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Characters that begin markup inside a line of Markdown, or end a cell of a table.
@@ -27,8 +28,8 @@ def render_markdown(template: str, **values: Any) -> str:  # noqa: ANN401
 
 
 def escape_markdown(value: object) -> object:
-    """A text on one line that Markdown shows as it is; other values stay."""
-    if not isinstance(value, str):
+    """A text on one line that Markdown shows as it is; other values, and Markup such as code, stay."""
+    if not isinstance(value, str) or isinstance(value, Markup):
         return value
     # Not str.split, which would also take a space that does not break.
     line = re.sub(r"[ \t\r\n\f\v]+", " ", value).strip(" ")

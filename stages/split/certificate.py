@@ -22,7 +22,7 @@ from stages.split.guards import LeakError
 TEXTS = 20_000
 METHOD = (
     "keys: account, thread, document, translation group, near-duplicate group, component of every row, of "
-    "its exact repeats and of those that it stands for; near pairs: cosine of embeddings and Jaccard index "
+    "its exact repeats and of those that it represents; near pairs: cosine of embeddings and Jaccard index "
     "of character n-grams, all pairs compared; nearest: the largest of either over all pairs"
 )
 

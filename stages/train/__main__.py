@@ -10,7 +10,7 @@ from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
 from promptstill.core.paths import certified_file, metrics_file, model_dir, out, plot_file
 from promptstill.rows.row import SplitRow
-from stages.train.guards import refuse_uncertified
+from stages.train.guards import refuse_uncertified, refuse_unknown_keys, unvalidated
 from stages.train.params import TrainParams
 
 if TYPE_CHECKING:
@@ -23,37 +23,43 @@ def main(task: str) -> None:
     """Write `models/<task>/`, `metrics/<task>/train.json` and `metrics/<task>/train_curve.csv`."""
     params = TrainParams.load(task)
     spec = AnswerSpec.load(task)
+    refuse_unknown_keys(task, params, spec)
     files = {name: out("split", task, name) for name in ("train", "validation")}
     rows = {name: read_rows(path, SplitRow, "split") for name, path in files.items()}
     hashes = {name: file_hash(path) for name, path in files.items()}
     refuse_uncertified(hashes, read_json(certified_file(task)), files)
 
     # Imported here, because they load torch.
-    from promptstill.models.resolve import model_hash, resolve
-    from promptstill.models.student import load_base, load_tokenizer
+    from promptstill.models.resolve import model_hash, on_hub
+    from promptstill.models.student import Student, load_base, load_tokenizer
     from stages.train.adapter import adapted, save
     from stages.train.examples import common_values, examples_of
+    from stages.train.frozen_layers import whole_model
     from stages.train.trainer import train
 
+    # Before training: a base that is replaced meanwhile is not the one that was loaded.
+    base_hash = model_hash(params.base)
     tokenizer = load_tokenizer(params.base)
     common = common_values(rows["train"], params)
     examples = {name: examples_of(part, spec, tokenizer, params, common) for name, part in rows.items()}
-    student, layered = adapted(load_base(params.base), params)
-    trained = train(
-        student, layered, examples["train"], examples["validation"], params, tokenizer.pad_token_id
-    )
+    pad = tokenizer.pad_token_id
+    base = load_base(params.base)
+    student, runner = adapted(base, params, [*examples["train"], *examples["validation"]], pad)
+    trained = train(student, runner, examples["train"], examples["validation"], params, pad)
 
-    use = {
+    use: Student = {
         "task": task,
         "base": params.base,
-        "base_hash": model_hash(resolve(params.base)),
+        "base_hash": base_hash,
+        "on_hub": on_hub(params.base),
         "max_input_tokens": params.max_input_tokens,
         "max_answer_tokens": params.max_answer_tokens,
         "answer_hash": spec.hash,
         "prompt_hash": rows["train"][0]["teacher"]["prompt_hash"],
         "train_hash": hashes["train"],
+        "files": {},
     }
-    save(student, model_dir(task), use)
+    save(student, tokenizer, model_dir(task), use)
     curve = [[getattr(point, column) for column in CURVE] for point in trained.curve]
     write_csv(plot_file(task, "train_curve"), CURVE, curve)
     counts = {name: len(part) for name, part in rows.items()}
@@ -68,6 +74,8 @@ def main(task: str) -> None:
             f"best epoch {trained.best.epoch} of {params.epochs}: validation accuracy "
             f"{trained.best.validation_accuracy}",
             f"adapter of {metrics['trainable_parameters']:,} parameters in {model_dir(task)}",
+            *whole_model(runner, base),
+            *unvalidated(rows["train"], rows["validation"]),
         ],
     )
 

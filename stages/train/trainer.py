@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from promptstill.console.progress import progress
 from stages.train.examples import Example
-from stages.train.frozen_layers import LayeredModel, hidden_states, padded_ids
+from stages.train.frozen_layers import Runner, answer_positions, hidden_states, padded_ids
 from stages.train.params import TrainParams
 
 MAX_GRADIENT_NORM = 1.0
@@ -44,7 +44,7 @@ class Trained:
 class Data:
     """Examples with their lower hidden states, as batches for the upper layers."""
 
-    def __init__(self, examples: list[Example], model: LayeredModel, cache_gb: float, pad: int) -> None:
+    def __init__(self, examples: list[Example], model: Runner, cache_gb: float, pad: int) -> None:
         self.examples = examples
         self._model, self._pad = model, pad
         self._hidden = hidden_states(examples, model, cache_gb, pad)
@@ -59,11 +59,7 @@ class Data:
         else:
             rows = [self._hidden[i] for i in batch]
             hidden = torch.stack([functional.pad(row, (0, 0, 0, longest - len(row))) for row in rows])
-        position = torch.arange(longest)[None, :]
-        # The token at position t is predicted from position t - 1.
-        first = torch.tensor([example.prompt_length - 1 for example in chosen])[:, None]
-        last = torch.tensor([len(example.ids) - 1 for example in chosen])[:, None]
-        logits = self._model.answer_logits(hidden, ((position >= first) & (position < last)).to(device))
+        logits = self._model.answer_logits(hidden, answer_positions(chosen).to(device))
         targets = torch.tensor([token for example in chosen for token in example.answer_ids], device=device)
         weights = torch.tensor([weight for example in chosen for weight in example.weights], device=device)
         return logits, targets, weights
@@ -71,7 +67,7 @@ class Data:
 
 def train(
     model: Any,  # noqa: ANN401
-    layered: LayeredModel,
+    runner: Runner,
     examples: list[Example],
     validation: list[Example],
     params: TrainParams,
@@ -83,8 +79,8 @@ def train(
     """
     adapter = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(adapter.values(), lr=params.learning_rate, weight_decay=params.weight_decay)
-    train_data = Data(examples, layered, params.cache_gb, pad)
-    validation_data = Data(validation, layered, params.cache_gb, pad)
+    train_data = Data(examples, runner, params.cache_gb, pad)
+    validation_data = Data(validation, runner, params.cache_gb, pad)
     shuffle = random.Random(params.seed)
     average = {name: p.detach().clone() for name, p in adapter.items()}
     steps = params.epochs * -(-len(examples) // params.batch_size)

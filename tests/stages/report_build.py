@@ -174,6 +174,7 @@ def write_build() -> None:
         "answer_hash": answer_hash,
         "prompt_hash": "p" * 64,
         "train_hash": hashes["train"],
+        "on_hub": None,
     }
     write_json(model_dir(TASK) / "student.json", student)
     adapter = {"r": 16, "lora_alpha": 32.0, "layers_to_transform": [1, 2, 3]}

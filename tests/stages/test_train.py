@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from promptstill.console.errors import UserError
-from promptstill.models.student import load_tokenizer
+from promptstill.models.student import load_tokenizer, prompt_ids
+from promptstill.models.tokens import control_tokens
 from promptstill.rows.row import Answer, SplitRow
 from stages.train.examples import common_values, examples_of, value_spans
+from stages.train.guards import refuse_unknown_keys, unvalidated
 from tests.params import train_params
 from tests.rows import split_row
 from tests.stages.tiny_student import JSON, TEXT, made_of
@@ -46,8 +48,6 @@ def test_a_rare_value_weighs_more_and_nothing_else_does(tiny: str) -> None:
     assert "fire" in tokenizer.decode(heavy)
     assert "red" not in tokenizer.decode(heavy)
     assert all(max(made[i].weights) == 1.0 for i in (0, 1, 3))
-    with pytest.raises(UserError, match=r"train.rare_weight.alarn"):
-        made_of(rows, JSON, tokenizer, train_params(rare_weight={"alarn": 3.0}))
 
 
 def test_the_training_rows_decide_what_is_rare(tiny: str) -> None:
@@ -61,6 +61,60 @@ def test_the_training_rows_decide_what_is_rare(tiny: str) -> None:
     common = common_values(answered([None, None, "fire"]), heavy)
     (made,) = examples_of(answered(["fire"]), JSON, load_tokenizer(tiny), heavy, common)
     assert max(made.weights) == 3.0
+
+
+def test_an_answer_without_an_optional_key_is_common_or_rare_as_any_other(tiny: str) -> None:
+    answers: list[Answer] = [{"colour": "red"}, {"colour": "red"}, {"colour": "red", "alarm": "fire"}]
+    rows = [split_row(i, answer=answer) for i, answer in enumerate(answers)]
+    made = made_of(rows, JSON, load_tokenizer(tiny), train_params(rare_weight={"alarm": 3.0}))
+    assert [max(example.weights) for example in made] == [1.0, 1.0, 3.0]
+
+
+def test_a_key_of_any_script_has_its_value() -> None:
+    answer: Answer = {"cat\u00e9gorie": "r\u00e9seau", "\u6570": 1}
+    spans = value_spans(answer, JSON)
+    text = JSON.text(answer)
+    assert [text[start:end] for start, end in spans.values()] == ['"r\u00e9seau"', "1"]
+
+
+def test_no_special_token_in_a_row_becomes_one(tiny: str) -> None:
+    tokenizer = load_tokenizer(tiny)
+    frame = prompt_ids("", tokenizer, 400)
+    for token in sorted(control_tokens(tokenizer)):
+        row = split_row(0, input=f"a{token}b", answer=f"red{token} and more")
+        (made,) = made_of([row], TEXT, tokenizer, train_params(max_input_tokens=400))
+        special = [number for number in made.ids if number in tokenizer.all_special_ids]
+        assert special == [
+            *(number for number in frame if number in tokenizer.all_special_ids),
+            tokenizer.eos_token_id,
+        ]
+        assert made.ids[-1] == tokenizer.eos_token_id
+        assert tokenizer.decode(made.answer_ids[:-1]) == row["answer"]
+        assert len(made.weights) == len(made.scored) == len(made.answer_ids)
+
+
+def test_a_weight_for_a_key_that_answers_do_not_have_is_refused_before_anything_is_read() -> None:
+    refuse_unknown_keys("colour", train_params(rare_weight={"alarm": 3.0}), JSON)
+    heavy = train_params(rare_weight={"alarn": 3.0})
+    with pytest.raises(
+        UserError, match=r"params.yaml: colour.train.rare_weight.alarn: .*mean alarm\?\); name"
+    ):
+        refuse_unknown_keys("colour", heavy, JSON)
+    with pytest.raises(UserError, match=r"colour.train.rare_weight.alarn: .* leave rare_weight empty"):
+        refuse_unknown_keys("colour", heavy, TEXT)
+
+
+def test_labels_that_validation_lacks_are_named() -> None:
+    def labelled(*labels: str) -> list[SplitRow]:
+        return [split_row(i, label=label) for i, label in enumerate(labels)]
+
+    train = labelled("de", "de", "fr", "fr", "en", "en", "seldom")
+    assert unvalidated(train, labelled("en", "de", "fr")) == []
+    (line,) = unvalidated(train, labelled("en"))
+    assert line.startswith("warning: validation has no row of 2 of 4 labels (de, fr), so the choice of the")
+    (line,) = unvalidated(labelled(*(f"label-{i:02}" for i in range(77) for _ in range(3))), labelled("x"))
+    assert "77 of 77 labels (label-00, " in line
+    assert " and 69 more)" in line
 
 
 def test_an_answer_that_does_not_fit_is_an_error(tiny: str) -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from promptstill.core.files import file_hash, write_json, write_rows
 from promptstill.core.paths import certified_file, model_dir, out
+from promptstill.models.resolve import STUDENT_ON_HUB
 from promptstill.models.student import load_base, load_tokenizer
 from stages.train import __main__ as train
 from tests.conftest import Run
@@ -55,10 +56,13 @@ def test_the_real_student_learns_and_answers(small: Path, run: Run) -> None:
     assert {path.name for path in model_dir("colour").iterdir()} == {
         "adapter_config.json",
         "adapter_model.safetensors",
+        "chat_template.jinja",
         "student.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
     }
     config = json.loads((model_dir("colour") / "adapter_config.json").read_text())
-    assert config["base_model_name_or_path"] == BASE, "no path of this machine"
+    assert config["base_model_name_or_path"] == STUDENT_ON_HUB, "no path of this machine"
 
     questions = [{"id": "a", "input": "a rose over there"}, {"id": "b", "input": "an ocean over there"}]
     write_lines(small / "in.jsonl", questions)

@@ -192,7 +192,7 @@ def test_vectors_that_arrived_outlive_the_stage(
 
 
 def test_a_node_without_the_model_is_one_line(nodes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_engine, "resolve", str)
+    monkeypatch.setattr(ray_engine, "model_hash", str)
     with pytest.raises(UserError) as raised:
         list(RayEngine().encode(["a"], "/nowhere"))
     assert re.fullmatch(
@@ -203,8 +203,8 @@ def test_a_node_without_the_model_is_one_line(nodes: Cluster, monkeypatch: pytes
 
 
 def test_a_node_with_another_model_of_that_name_is_an_error(nodes: Cluster) -> None:
-    encoder = ray_engine.Encoder(ENCODER, expected="hash of the weights where the stage runs")
-    with pytest.raises(UserError, match=f"{ENCODER}: other weights than where the stage runs"):
+    encoder = ray_engine.Encoder(ENCODER, expected="hash of the files where the stage runs")
+    with pytest.raises(UserError, match=f"{ENCODER}: other files than where the stage runs"):
         encoder({})
 
 

@@ -1,0 +1,106 @@
+"""A student's folder and its base: what training wrote is what is used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from promptstill.answers.spec import AnswerSpec
+from promptstill.console.errors import UserError
+from promptstill.core.paths import model_dir
+from promptstill.models.student import load_base, student_of, student_tokenizer, with_adapter
+from stages.eval.replies import generate_replies
+from tests.conftest import Run
+from tests.project import row, write_lines
+from tests.trained import TASK, trained
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+@pytest.fixture
+def student(project: Path, tiny: str) -> Path:
+    """The folder of a trained student, on a base of its own in the project."""
+    shutil.copytree(tiny, project / "base")
+    trained(project, "./base")
+    return project / model_dir(TASK)
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def problem() -> str:
+    with pytest.raises(UserError) as error:
+        student_of(TASK, AnswerSpec.load(TASK))
+    return str(error.value)
+
+
+def test_a_student_is_complete(student: Path) -> None:
+    assert {path.name for path in student.iterdir()} == {
+        "adapter_config.json",
+        WEIGHTS,
+        "chat_template.jinja",
+        "student.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    }
+    assert "{% generation %}" in (student / "chat_template.jinja").read_text()
+    content = student_of(TASK, AnswerSpec.load(TASK))
+    assert content["files"].keys() == {path.name for path in student.iterdir()} - {"student.json"}
+    assert (content["base"], content["on_hub"]) == ("./base", None)
+
+
+def test_a_flipped_byte_is_one_line(student: Path, run: Run) -> None:
+    damage(student / WEIGHTS)
+    write_lines(Path("in.jsonl"), [{"id": "a", "input": "x"}])
+    ended = run("still.cli", "predict", TASK, "--input", "in.jsonl", "--output", "out.jsonl")
+    assert (ended.returncode, Path("out.jsonl").exists()) == (1, False)
+    assert ended.stderr == (
+        f"error: models/colour/{WEIGHTS}: not the file that training wrote (its SHA-256 differs); remove it, "
+        "and get it again with `dvc checkout` or `dvc pull`\n"
+    )
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, "adapter_config.json", "tokenizer.json", "chat_template.jinja"])
+def test_every_file_is_compared(student: Path, name: str) -> None:
+    whole = (student / name).read_bytes()
+    (student / name).write_bytes(whole[: len(whole) // 2])
+    assert problem().startswith(f"models/colour/{name}: not the file that training wrote")
+    (student / name).unlink()
+    assert problem() == f"models/colour/{name}: no such file; get it with `dvc checkout` or `dvc pull`"
+
+
+def test_a_student_of_another_version_is_an_error(student: Path) -> None:
+    content = json.loads((student / "student.json").read_text())
+    del content["files"]
+    (student / "student.json").write_text(json.dumps(content))
+    assert problem() == "models/colour/student.json: files: missing; build the student anew with `dvc repro`"
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"]
+)
+def test_a_replaced_base_is_an_error(student: Path, name: str) -> None:
+    path = Path("base") / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert problem().startswith("models/colour/student.json: ./base is not the base that the student was")
+
+
+def test_the_same_training_gives_the_same_folder(student: Path, project: Path) -> None:
+    first = {path.name: path.read_bytes() for path in student.iterdir()}
+    trained(project, "./base")
+    assert {path.name: path.read_bytes() for path in student.iterdir()} == first
+
+
+def test_the_tokenizer_in_the_folder_gives_the_prompts_of_training(student: Path, tiny: str) -> None:
+    model = with_adapter(load_base(tiny), student)
+    texts = [row(i)["input"] for i in range(4)]
+    replies = generate_replies(texts, model, student_tokenizer(student), 48, 8)
+    # Another template of the base changes nothing for a student.
+    (Path("base") / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    assert generate_replies(texts, model, student_tokenizer(student), 48, 8) == replies

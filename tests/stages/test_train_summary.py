@@ -1,0 +1,32 @@
+"""train: what the stage refuses and says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptstill.console.errors import UserError
+from promptstill.models.student import load_tokenizer
+from stages.train import __main__ as train
+from tests.stages.test_families import SCALED, random_model
+from tests.trained import TASK, write_split
+
+
+def test_a_wrong_key_in_rare_weight_is_told_before_a_file_is_read(project: Path, tiny: str) -> None:
+    write_split(project, tiny, rare_weight={"colour": 2.0})
+    (project / f"data/split/{TASK}/train.jsonl").unlink()
+    with pytest.raises(UserError, match=r"params.yaml: colour.train.rare_weight.colour: the answers have no"):
+        train.main(TASK)
+
+
+def test_the_summary_names_unvalidated_labels_and_a_base_that_cannot_be_cut(
+    project: Path, tiny: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    random_model("Granite", SCALED).save_pretrained("granite")
+    load_tokenizer(tiny).save_pretrained("granite")
+    write_split(project, "./granite", ["red", "blue"] * 9 + ["red"] * 6)
+    train.main(TASK)
+    lines = capsys.readouterr().out
+    assert "GraniteForCausalLM computes otherwise when it is cut in two, so its frozen layers ran" in lines
+    assert "warning: validation has no row of 1 of 2 labels (blue)" in lines

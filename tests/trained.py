@@ -1,0 +1,37 @@
+"""A small student that the stage train has written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from promptstill.core.files import file_hash, write_json, write_rows
+from promptstill.core.paths import certified_file, out
+from stages.train import __main__ as train
+from tests.params import section
+from tests.project import label_of, row, write
+from tests.rows import split_row
+
+TASK = "colour"
+
+
+def write_split(project: Path, base: str, answers: list[str] | None = None, **changes: Any) -> None:
+    """Params and certified split files for a training of the task `colour` on 18 rows and 6."""
+    document = yaml.safe_load((project / "params.yaml").read_text())
+    document[TASK] = section(base)
+    document[TASK]["train"] |= {"epochs": 2, "learning_rate": 0.05} | changes
+    write(project / "params.yaml", yaml.safe_dump(document))
+    labels = answers or [label_of(row(i)["input"]) for i in range(24)]
+    rows = [split_row(i, answer=label, label=label) for i, label in enumerate(labels)]
+    files = {name: out("split", TASK, name) for name in ("train", "validation")}
+    for name, part in {"train": rows[:18], "validation": rows[18:]}.items():
+        write_rows(files[name], part)
+    write_json(certified_file(TASK), {name: file_hash(path) for name, path in files.items()})
+
+
+def trained(project: Path, base: str) -> None:
+    """Train it in `models/colour`."""
+    write_split(project, base)
+    train.main(TASK)
