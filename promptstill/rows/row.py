@@ -13,7 +13,9 @@ from typing_extensions import ReadOnly
 # An answer in canonical form: a text, or an object with its keys in the order of the task's schema.
 Answer = str | dict[str, Any]
 # Why a reply is not an answer.
-Problem = Literal["no_answer", "several_answers", "not_json", "schema_mismatch", "cut_off", "content_filter"]
+Problem = Literal[
+    "no_answer", "several_answers", "not_json", "schema_mismatch", "no_label", "cut_off", "content_filter"
+]
 SplitName = Literal["train", "validation", "test"]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptstill.answers.spec import AnswerSpec
+from promptstill.answers.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.models.student import prompt_ids
 from promptstill.rows.row import Answer, SplitRow
@@ -32,29 +32,29 @@ class Example:
 
 
 def common_values(rows: Sequence[SplitRow], params: TrainParams) -> dict[str, str]:
-    """The most common value in `rows`, as JSON, of each key in `rare_weight`.
+    """The most common value in `rows`, as JSON, of each key in `rare_weight`; an absent key is null.
 
-    Raises UserError for a key that the answers do not have.
+    Raises UserError for a key that no answer has.
     """
     common = {}
     for key in params.rare_weight:
         values = [_value(row["answer"], key) for row in rows]
-        if None in values:
+        if not any(isinstance(row["answer"], dict) and key in row["answer"] for row in rows):
             raise UserError(
                 f"params.yaml: train.rare_weight.{key}: the answers have no such key; name one of the schema"
             )
-        common[key] = str(Counter(values).most_common(1)[0][0])
+        common[key] = Counter(values).most_common(1)[0][0]
     return common
 
 
-def _value(answer: Answer, key: str) -> str | None:
-    """The value of a key as JSON; None if the answer does not have the key."""
-    return json.dumps(answer[key]) if isinstance(answer, dict) and key in answer else None
+def _value(answer: Answer, key: str) -> str:
+    """The value of a key as JSON."""
+    return json.dumps(answer.get(key) if isinstance(answer, dict) else None, ensure_ascii=False)
 
 
 def examples_of(
     rows: Sequence[SplitRow],
-    spec: AnswerSpec,
+    spec: AnswerForm,
     tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
     common: dict[str, str],
@@ -69,7 +69,7 @@ def examples_of(
 
 def _example(
     row: SplitRow,
-    spec: AnswerSpec,
+    spec: AnswerForm,
     tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
     common: dict[str, str],
@@ -95,16 +95,15 @@ def _example(
     return Example(prompt + encoded["input_ids"], len(prompt), weights, scored)
 
 
-def value_spans(answer: Answer, spec: AnswerSpec) -> dict[str, tuple[int, int]]:
+def value_spans(answer: Answer, spec: AnswerForm) -> dict[str, tuple[int, int]]:
     """The character range of each key's value in the answer's text. A text answer is the value of the empty
     key."""
-    text = spec.text(answer)
     if isinstance(answer, str):
-        return {"": (0, len(text))}
-    spans, position = {}, 0
+        return {"": (0, len(spec.text(answer)))}
+    spans, position = {}, len("{")
     for key, value in answer.items():
-        position = text.index(f"{json.dumps(key)}: ", position) + len(json.dumps(key)) + 2
-        written = json.dumps(value, ensure_ascii=False)
-        spans[key] = (position, position + len(written))
-        position += len(written)
+        start = position + len(json.dumps(key, ensure_ascii=False)) + len(": ")
+        position = start + len(json.dumps(value, ensure_ascii=False))
+        spans[key] = (start, position)
+        position += len(", ")
     return spans
