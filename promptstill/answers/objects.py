@@ -35,6 +35,7 @@ class ObjectReader:
         self._folded_keys = {letters(name) for name in known}
         self._label, self._python = str(rules.label), rules.python
         self._label_words = _words_of(self.values[self._label])
+        self._stated = _stating([name for name, key in known.items() if key == self._label])
 
     def read(self, reply: str) -> tuple[Answer, set[str]]:
         """The answer, not yet checked against the schema, and the repairs that it took.
@@ -54,6 +55,8 @@ class ObjectReader:
         for part in earlier:
             if not self._is_template(part, reply) and not self._agrees(part, answer):
                 raise ReplyError("several_answers", "an earlier object in the reply may be another answer")
+        if repairs & {"prose"} and self._prose_contradicts(reply, [*earlier, last], answer):
+            raise ReplyError("several_answers", f"the text states another {self._label} than the object")
         if last.python and not self._python:
             raise ReplyError("not_json", "Python's notation; `python: true` in normalise.yaml reads it")
         return answer, repairs
@@ -101,6 +104,17 @@ class ObjectReader:
             for key, value in stated.items()
         )
 
+    def _prose_contradicts(self, reply: str, parts: list[Fragment], answer: dict[str, Any]) -> bool:
+        """Whether the text outside the objects states another label of the enum, as in `category: other`."""
+        label, own = self.values[self._label].listed, canonical_json(answer.get(self._label))
+        if label.enum is None:
+            return False
+        edges = [0, *(edge for part in parts for edge in (part.start, part.end)), len(reply)]
+        outside = "\n".join(reply[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
+        words = (match.strip(" .!\t") for match in self._stated.findall(outside))
+        stated = (self.values[self._label].read_item(word) for word in words)
+        return any(label.has(value) and canonical_json(value) != own for value in stated)
+
     def _canonical(self, value: dict[str, Any], repairs: set[str]) -> dict[str, Any]:
         """The members under their own names, in the order of the schema, each in canonical form."""
         members: dict[str, Any] = {}
@@ -114,6 +128,12 @@ class ObjectReader:
             members[name] = read
         order = [*(name for name in self.values if name in members), *members]
         return {name: members[name] for name in order}
+
+
+def _stating(names: list[str]) -> re.Pattern[str]:
+    """What finds the value after one of the names and a colon or an equals sign."""
+    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return re.compile(rf"(?<!\w)(?:{either})[\"'*`]*\s*[:=]\s*[\"'*`]*([^\"'*`,;\n{{}}]+)", re.IGNORECASE)
 
 
 def _words_of(label: ValueReader) -> frozenset[str] | None:

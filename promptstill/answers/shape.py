@@ -50,7 +50,8 @@ def shape_of(node: object, root: dict[str, Any], chain: int = 0) -> Shape:
             parts.append(_union([shape_of(part, root, chain + 1) for part in node[name]]))
     for part in parts:
         shape = Shape(
-            part.types if shape.types is None else shape.types, part.enum if shape.enum is None else shape.enum
+            part.types if shape.types is None else shape.types,
+            part.enum if shape.enum is None else shape.enum,
         )
     return shape
 

@@ -25,7 +25,9 @@ def check_stable(reader: TextReader | ObjectReader, rules_path: Path, schema_pat
         return
     where = f"{rules_path}: value"
     if not reader.value.shape.allows_text():
-        raise UserError(f"{schema_path}: allows no text; use `type: string`, or `format: json` in {rules_path}")
+        raise UserError(
+            f"{schema_path}: allows no text; use `type: string`, or `format: json` in {rules_path}"
+        )
     if reader.value.rules.number or reader.value.rules.names:
         raise UserError(f"{where}: `number` and `names` are for keys of an object; remove them")
     _check_values(reader.value, where, schema_path)

@@ -25,7 +25,7 @@ class TextReader:
         self._pattern = None if form.rules.pattern is None else regex.compile(form.rules.pattern)
 
     def read(self, reply: str) -> tuple[Answer, set[str]]:
-        """The answer and the repairs that it took. Raises ReplyError if a reply has none, or different ones."""
+        """The answer and the repairs that it took. Raises ReplyError if a reply has none or several."""
         fenced = _FENCE.match(reply)
         raw = fenced.group(1) if fenced else reply
         repairs = {"markup"} if fenced else set()

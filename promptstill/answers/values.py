@@ -42,7 +42,8 @@ class ValueReader:
                 for key, item in value.items()
             }
         result = typed(value, self.shape, self.rules.number)
-        if type(result) is not type(value) or result != value:
+        # `1.0` and `1` are one number of JSON; `true` is none.
+        if result != value or isinstance(result, bool) != isinstance(value, bool):
             repairs.add("value_type")
         return result
 

@@ -119,7 +119,10 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
 
 
 def write_json(path: Path, value: Mapping[str, object]) -> None:
-    """Write indented JSON, which reads well in `git diff`. Raises ValueError for a number that is not finite."""
+    """Write indented JSON, which reads well in `git diff`.
+
+    Raises ValueError for a number that is not finite.
+    """
     with replacing(path) as partial:
         partial.write_text(_INDENTED.encode(value) + "\n", encoding="utf-8")
 
@@ -165,8 +168,8 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-# Encoders are created once: creating one takes as long as encoding a row. JSON has no NaN and no Infinity, and
-# readers of other projects stop at them.
+# Encoders are created once: creating one takes as long as encoding a row. JSON has no NaN and no Infinity, at
+# which the readers of other projects stop.
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _INDENTED = json.JSONEncoder(ensure_ascii=False, indent=2, allow_nan=False)
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

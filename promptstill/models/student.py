@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from promptstill.answers.spec import AnswerSpec
+from promptstill.answers.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from promptstill.core.files import read_json
@@ -28,7 +28,7 @@ class Reply:
     confidence: float
 
 
-def student_of(task: str, spec: AnswerSpec) -> dict[str, Any]:
+def student_of(task: str, spec: AnswerForm) -> dict[str, Any]:
     """`student.json` of a task's adapter: base, limits and hashes.
 
     Raises UserError if there is none, or if it was trained for answers of another shape.

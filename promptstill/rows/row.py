@@ -57,11 +57,8 @@ class IngestedRow(TrafficRow):
 
 
 class Sample(TypedDict):
-    """One reply of the teacher.
-
-    `logprob` is the sum over the reply's tokens, if the server gave log-probabilities. `structured` says
-    whether a response format was asked for. `score` is the teacher's own grade.
-    """
+    """One reply of the teacher. `logprob` is the sum over its tokens, if the server gave log-probabilities;
+    `structured` says whether a response format was asked for; `score` is the teacher's own grade."""
 
     sample: int
     response: str
