@@ -106,7 +106,10 @@ def _remove(path: Path) -> None:
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
-    """Write one compact JSON object per line, in UTF-8 and in the order given. Returns the number of rows."""
+    """Write one compact JSON object per line, in UTF-8 and in the order given. Returns the number of rows.
+
+    Raises ValueError for a number that is not finite.
+    """
     count = 0
     with replacing(path) as partial, partial.open("w", encoding="utf-8") as lines:
         for row in rows:
@@ -116,9 +119,12 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> int:
 
 
 def write_json(path: Path, value: Mapping[str, object]) -> None:
-    """Write indented JSON, which reads well in `git diff`."""
+    """Write indented JSON, which reads well in `git diff`.
+
+    Raises ValueError for a number that is not finite.
+    """
     with replacing(path) as partial:
-        partial.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        partial.write_text(_INDENTED.encode(value) + "\n", encoding="utf-8")
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -162,8 +168,10 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-# Encoders are created once: creating one takes as long as encoding a row.
-_COMPACT = json.JSONEncoder(ensure_ascii=False)
+# Encoders are created once: creating one takes as long as encoding a row. JSON has no NaN and no Infinity, at
+# which the readers of other projects stop.
+_COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_INDENTED = json.JSONEncoder(ensure_ascii=False, indent=2, allow_nan=False)
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, TypedDict
 
-from promptstill.answers.spec import AnswerSpec
+from promptstill.answers.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.files import file_hash, read_json
 from promptstill.core.paths import model_dir
@@ -33,7 +33,7 @@ class Student(TypedDict):
     files: dict[str, str]
 
 
-def student_of(task: str, spec: AnswerSpec) -> Student:
+def student_of(task: str, spec: AnswerForm) -> Student:
     """`student.json` of a task's adapter, after a comparison of all that it names with what is there.
 
     Raises UserError if there is no student, if it was trained for answers of another shape or on another

@@ -13,7 +13,9 @@ from typing_extensions import ReadOnly
 # An answer in canonical form: a text, or an object with its keys in the order of the task's schema.
 Answer = str | dict[str, Any]
 # Why a reply is not an answer.
-Problem = Literal["no_answer", "several_answers", "not_json", "schema_mismatch", "cut_off", "content_filter"]
+Problem = Literal[
+    "no_answer", "several_answers", "not_json", "schema_mismatch", "no_label", "cut_off", "content_filter"
+]
 SplitName = Literal["train", "validation", "test"]
 
 
@@ -55,11 +57,8 @@ class IngestedRow(TrafficRow):
 
 
 class Sample(TypedDict):
-    """One reply of the teacher.
-
-    `logprob` is the sum over the reply's tokens, if the server gave log-probabilities. `structured` says
-    whether a response format was asked for. `score` is the teacher's own grade.
-    """
+    """One reply of the teacher. `logprob` is the sum over its tokens, if the server gave log-probabilities;
+    `structured` says whether a response format was asked for; `score` is the teacher's own grade."""
 
     sample: int
     response: str

@@ -22,7 +22,7 @@ def baseline_answers(
         return list(_classify(train_vectors, [str(answer) for answer in train_answers], vectors, c))
     columns = {}
     for key in spec.scored:
-        values = [json.dumps(answer[key]) for answer in train_answers if isinstance(answer, dict)]
+        values = [json.dumps(answer.get(key)) for answer in train_answers if isinstance(answer, dict)]
         columns[key] = [json.loads(value) for value in _classify(train_vectors, values, vectors, c)]
     return [{key: columns[key][i] for key in spec.scored} for i in range(len(vectors))]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptstill.answers.spec import AnswerSpec
+from promptstill.answers.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.models.student import prompt_ids
 from promptstill.models.tokens import as_text
@@ -48,7 +48,7 @@ def _value(answer: Answer, key: str) -> str:
 
 def examples_of(
     rows: Sequence[SplitRow],
-    spec: AnswerSpec,
+    spec: AnswerForm,
     tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
     common: dict[str, str],
@@ -63,7 +63,7 @@ def examples_of(
 
 def _example(
     row: SplitRow,
-    spec: AnswerSpec,
+    spec: AnswerForm,
     tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
     common: dict[str, str],
@@ -90,17 +90,15 @@ def _example(
     return Example(prompt + ids, len(prompt), weights, scored)
 
 
-def value_spans(answer: Answer, spec: AnswerSpec) -> dict[str, tuple[int, int]]:
+def value_spans(answer: Answer, spec: AnswerForm) -> dict[str, tuple[int, int]]:
     """The character range of each key's value in the answer's text. A text answer is the value of the empty
     key."""
-    text = spec.text(answer)
     if isinstance(answer, str):
-        return {"": (0, len(text))}
-    spans, position = {}, 0
+        return {"": (0, len(spec.text(answer)))}
+    spans, position = {}, len("{")
     for key, value in answer.items():
-        name = json.dumps(key, ensure_ascii=False)
-        position = text.index(f"{name}: ", position) + len(name) + 2
-        written = json.dumps(value, ensure_ascii=False)
-        spans[key] = (position, position + len(written))
-        position += len(written)
+        start = position + len(json.dumps(key, ensure_ascii=False)) + len(": ")
+        position = start + len(json.dumps(value, ensure_ascii=False))
+        spans[key] = (start, position)
+        position += len(", ")
     return spans

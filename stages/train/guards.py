@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from promptstill.answers.spec import AnswerSpec
+from promptstill.answers.form import AnswerForm
 from promptstill.console.errors import UserError, did_you_mean
 from promptstill.core.paths import PARAMS
 from promptstill.rows.row import SplitRow
@@ -28,7 +28,7 @@ def refuse_uncertified(
             )
 
 
-def refuse_unknown_keys(task: str, params: TrainParams, spec: AnswerSpec) -> None:
+def refuse_unknown_keys(task: str, params: TrainParams, spec: AnswerForm) -> None:
     """Raise UserError for a key in `rare_weight` that the task's answers do not have."""
     known = spec.schema.get("properties", {}) if spec.rules.format == "json" else {}
     for key in params.rare_weight:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from promptstill.console.errors import UserError
@@ -35,6 +37,30 @@ def test_only_scored_values_weigh_fully(tiny: str) -> None:
     (made,) = made_of([split_row(0, answer=answer)], JSON, load_tokenizer(tiny), weighing)
     assert set(made.weights) == {1.0, 0.25}
     assert [weight == 1.0 for weight in made.weights] == made.scored
+
+
+def test_the_values_of_any_answer_are_where_they_are_written() -> None:
+    answer = {
+        "catégorie": "größe",
+        "类别": 'a "b": c',
+        'quo"te\\': {"catégorie": ["x", 1.5]},
+        "a": "a",
+        "😀": None,
+    }
+    text = JSON.text(answer)
+    spans = value_spans(answer, JSON)
+    written = {key: text[start:end] for key, (start, end) in spans.items()}
+    assert written == {key: json.dumps(value, ensure_ascii=False) for key, value in answer.items()}
+
+
+def test_an_absent_key_counts_as_null(tiny: str) -> None:
+    def answered(alarm: dict[str, str]) -> SplitRow:
+        return split_row(0, answer={"colour": "red", "sure": 0.9} | alarm)
+
+    heavy = train_params(unscored_weight=0.5, rare_weight={"alarm": 3.0})
+    rows = [answered({}), answered({}), answered({"alarm": "fire"})]
+    assert common_values(rows, heavy) == {"alarm": "null"}
+    assert [max(made.weights) for made in made_of(rows, JSON, load_tokenizer(tiny), heavy)] == [1.0, 1.0, 3.0]
 
 
 def test_a_rare_value_weighs_more_and_nothing_else_does(tiny: str) -> None:
