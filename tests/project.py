@@ -225,3 +225,4 @@ def with_pipeline(root: Path) -> None:
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     write(root / ".dvc/config", (REPOSITORY / ".dvc/config").read_text())
     write(root / ".dvc/.gitignore", (REPOSITORY / ".dvc/.gitignore").read_text())
+    shutil.copytree(REPOSITORY / ".dvc/plots", root / ".dvc/plots")
