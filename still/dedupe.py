@@ -94,7 +94,9 @@ def suggest_thresholds(task: str) -> None:
         f"nearest pairs and in {100 * rates.unrelated:.1f}% of pairs that are just not near.",
         f"{PARAMS}: {task}.dedupe: meaning: {best.meaning:.2f}, text: {best.text:.2f}",
     ]
-    if best.at_most > HARDLY * best.leave:
+    if best.leave == 0:
+        lines.append("No thresholds remove more duplicates than unrelated rows.")
+    elif best.at_most > HARDLY * best.leave:
         lines.append("The labels of near rows hardly tell whether they are duplicates: judge by the pairs.")
     console = Console()
     console.print(_table(tried, best))

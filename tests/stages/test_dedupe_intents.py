@@ -128,6 +128,7 @@ def test_the_command_proposes_and_shows_pairs(run: Run, home: Path, tmp_path: Pa
     assert suggest(rows).stdout == shown.stdout
     assert not (tmp_path / "data/dedupe").exists()
 
+    assert "No thresholds remove more duplicates" in suggest([rows[0], rows[50], rows[100]]).stdout
     # With very few labels, near rows share theirs whatever they say.
     two = [KeptRow(**{**row, "label": "rare" if n < 5 else "usual"}) for n, row in enumerate(rows)]
     assert "hardly tell whether they are duplicates" in suggest(two).stdout
