@@ -105,12 +105,18 @@ def dedupe(
     task: Task,
     meaning: Annotated[float | None, typer.Option(help="Threshold for the cosine of the embeddings.")] = None,
     text: Annotated[float | None, typer.Option(help="Threshold for the overlap of the texts.")] = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Propose thresholds that fit the task.")] = False,
 ) -> None:
-    """Show which near-duplicates other thresholds would connect or separate."""
+    """Show which near-duplicates other thresholds would connect or separate, or propose thresholds."""
+    if suggest and (meaning is not None or text is not None):
+        raise UserError("--suggest: proposes thresholds itself; leave out --meaning and --text")
     go_to_root()
-    from still.dedupe import show_thresholds
+    from still.dedupe import show_thresholds, suggest_thresholds
 
-    show_thresholds(task, meaning, text)
+    if suggest:
+        suggest_thresholds(task)
+    else:
+        show_thresholds(task, meaning, text)
 
 
 @app.command()

@@ -82,7 +82,7 @@ def _outcome(task: str, row_id: str, status: str) -> list[str]:
     if removed is not None:
         near = removed["nearest"]
         return [
-            f"removed ({removed['removed_because']}): {removed['removed_for']} stays; nearest {near['id']}, "
+            f"removed ({removed['removed_because']}) for {removed['removed_for']}: "
             f"meaning {near['meaning']}, text {near['text']}"
         ]
     quarantined = _find(task, "split", "quarantine", QuarantinedRow, row_id)

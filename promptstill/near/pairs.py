@@ -47,6 +47,17 @@ def near_pairs(
     engine: Engine | None = None,
 ) -> list[Pair]:
     """All pairs `left < right` of one set that reach both thresholds, in order."""
+    return _in_order(each_near_pair(vectors, texts, min_cosine, min_text_overlap, engine))
+
+
+def each_near_pair(
+    vectors: Vectors,
+    texts: list[str],
+    min_cosine: float,
+    min_text_overlap: float,
+    engine: Engine | None = None,
+) -> Iterator[Pair]:
+    """The pairs of `near_pairs`, in no order and without holding them all."""
     return _confirmed(near_blocks(vectors, None, min_cosine, engine), texts, texts, min_text_overlap)
 
 
@@ -61,19 +72,21 @@ def near_pairs_between(
 ) -> list[Pair]:
     """All pairs between two sets that reach both thresholds, in order."""
     parts = near_blocks(left, right, min_cosine, engine)
-    return _confirmed(parts, left_texts, right_texts, min_text_overlap)
+    return _in_order(_confirmed(parts, left_texts, right_texts, min_text_overlap))
 
 
 def _confirmed(
     parts: Iterable[Near], left: list[str], right: list[str], min_text_overlap: float
-) -> list[Pair]:
-    """The pairs whose texts overlap enough, in order; the others are dropped part by part."""
-    pairs = []
+) -> Iterator[Pair]:
+    """The pairs whose texts overlap enough."""
     for near in parts:
         for a, b, cosine in zip(*(values.tolist() for values in near), strict=True):
             overlap = text_overlap(left[a], right[b])
             if overlap >= min_text_overlap:
-                pairs.append(Pair(a, b, cosine, overlap))
+                yield Pair(a, b, cosine, overlap)
+
+
+def _in_order(pairs: Iterable[Pair]) -> list[Pair]:
     return sorted(pairs, key=lambda pair: (pair.left, pair.right))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import NotRequired, TypedDict
 
 from promptstill.rows.identity import input_hash
-from promptstill.rows.row import Answer, ValidatedRow
+from promptstill.rows.row import Answer, Nearest, ValidatedRow
 
 
 class QueueEntry(TypedDict):
     """A row in the queue, with the teacher's replies and the `input_hash` that keys a review.
 
-    Entries about a label conflict carry the near-duplicate `group` and the row's `label`.
+    Entries about a label conflict carry the row's `label`, the most similar row with another label as
+    `conflict`, and as `group` an id that all entries have whose conflicts are connected.
     """
 
     id: str
@@ -26,6 +27,7 @@ class QueueEntry(TypedDict):
     replies: list[str]
     group: NotRequired[str]
     label: NotRequired[str]
+    conflict: NotRequired[Nearest]
 
 
 def queue_entry(row: ValidatedRow, reasons: list[str]) -> QueueEntry:

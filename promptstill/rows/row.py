@@ -132,8 +132,7 @@ class KeptRow(ValidatedRow):
 
 
 class Nearest(TypedDict):
-    """The most similar partner of a row, with the cosine of both and the overlap of their texts; all None if
-    it has no partner."""
+    """A row near another, the cosine of both and the overlap of their texts; all None if there is none."""
 
     id: str | None
     meaning: float | None
@@ -141,7 +140,8 @@ class Nearest(TypedDict):
 
 
 class GroupedRow(KeptRow):
-    """dedupe: the near-duplicate group, by the id of its representative, and the row's nearest partner."""
+    """dedupe: the near-duplicate group, by the id of its representative. `nearest` is the row that this row
+    left for or, if it stays, the most similar row near it, whatever its label."""
 
     group: str
     nearest: Nearest
@@ -154,7 +154,7 @@ class DedupedRow(GroupedRow):
 
 
 class Removal(TypedDict):
-    """The row that stays in the place of a row that left, and why."""
+    """The nearest of the rows that a row left for, which may itself have left by flooding, and why."""
 
     removed_for: str
     removed_because: Literal["near_duplicate", "flooding"]

@@ -1,4 +1,4 @@
-"""dedupe: near-duplicate groups by embedding and text; the best row of each group stays."""
+"""dedupe: near-duplicates by embedding and text; a row leaves for a better row that is near it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from promptstill.core.metrics import row_metrics
 from promptstill.core.paths import PARAMS, metrics_file, out, plot_file
 from promptstill.near.corpus import embedded
 from promptstill.near.engine import open_engine
-from promptstill.near.pairs import near_pairs
+from promptstill.near.pairs import each_near_pair, near_pairs
 from promptstill.near.sampling import evenly
 from promptstill.rows.row import FloodedRow
-from stages.dedupe.groups import label_conflicts, represent, without_floods
+from stages.dedupe.conflicts import conflict_queue, label_conflicts
+from stages.dedupe.groups import represent, without_floods
 from stages.dedupe.histogram import COLUMNS, MARGIN, ROWS, histogram
 from stages.dedupe.params import DedupeParams
 from stages.dedupe.rows import kept_rows
@@ -25,17 +26,18 @@ def main(task: str) -> None:
     with open_engine(params.engine, f"{PARAMS}: {task}.dedupe.engine") as engine:
         corpus = embedded(kept_rows(task), params.encoder, engine)
         pairs = near_pairs(corpus.vectors, corpus.texts, params.min_cosine, params.min_text_overlap, engine)
-        kept, removed = represent(corpus.rows, pairs, params.slice_minimum)
+        kept, removed = represent(corpus.rows, pairs, params)
         flooded: list[FloodedRow] = []
         if params.flooding is not None:
             loose = params.flooding
             position = {row["id"]: i for i, row in enumerate(corpus.rows)}
             left = corpus.take([position[row["id"]] for row in kept])
             alike = near_pairs(left.vectors, left.texts, loose.min_cosine, loose.min_text_overlap, engine)
-            kept, flooded = without_floods(kept, alike, loose.most)
-    queue = label_conflicts(removed, [*kept, *flooded])
+            kept, flooded = without_floods(kept, alike, loose.most, params)
+    conflicts = [] if params.across_labels else label_conflicts(corpus.rows, pairs)
+    queue = conflict_queue(corpus.rows, conflicts)
     sample = corpus.take(evenly(len(corpus.rows), ROWS))
-    around = near_pairs(sample.vectors, sample.texts, max(0.0, params.min_cosine - MARGIN), 0.0)
+    around = each_near_pair(sample.vectors, sample.texts, max(0.0, params.min_cosine - MARGIN), 0.0)
 
     write_rows(out("dedupe", task), kept)
     write_rows(out("dedupe", task, "removed"), [*removed, *flooded])
@@ -48,7 +50,7 @@ def main(task: str) -> None:
         pairs=len(pairs),
         groups=sum(bool(row["linked"]) for row in kept),
         largest_group=max(len(row["linked"]) + 1 for row in kept),
-        label_conflicts=len({entry["group"] for entry in queue}),
+        label_conflicts=len(conflicts),
         conflicts_to_review=len(queue),
     )
     write_json(metrics_file(task, "dedupe"), metrics)
@@ -58,8 +60,7 @@ def main(task: str) -> None:
         [
             f"{len(kept)} rows kept of {len(corpus.rows)}; removed: {counted(metrics['reasons'])}",
             f"{metrics['groups']} groups, the largest of {metrics['largest_group']}; {len(pairs)} pairs",
-            f"groups whose members have different labels: {metrics['label_conflicts']}, "
-            f"with {len(queue)} rows to review",
+            f"near pairs with different labels: {len(conflicts)}, with {len(queue)} rows to review",
         ],
     )
 

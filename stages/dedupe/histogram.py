@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from promptstill.near.pairs import Pair
 
@@ -15,7 +16,7 @@ BINS = 20
 ROWS = 20_000
 
 
-def histogram(pairs: list[Pair]) -> list[tuple[float, float, int]]:
+def histogram(pairs: Iterable[Pair]) -> list[tuple[float, float, int]]:
     """Lower edges of the bins of cosine and text overlap, with the number of pairs in both; without empty
     bins."""
     counts = Counter((_bin(pair.cosine), _bin(pair.text_overlap)) for pair in pairs)

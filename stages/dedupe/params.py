@@ -8,18 +8,16 @@ from pydantic import Field
 
 from promptstill.core.settings import Settings, StageParams
 from promptstill.near.engine import EngineName
+from promptstill.near.thresholds import MinCosine, MinTextOverlap
 
 
 class Flooding(Settings):
-    """Limits paraphrases per source: of connected rows of one source, the best `most` stay."""
+    """Limits paraphrases per source: a row leaves if `most` better rows near it, with its source and label,
+    stay."""
 
-    min_cosine: float = Field(
-        default=0.70, alias="meaning", ge=0, le=1, description="cosine of the embeddings"
-    )
-    min_text_overlap: float = Field(
-        default=0.30, alias="text", ge=0, le=1, description="Jaccard index of character n-grams"
-    )
-    most: int = Field(default=20, ge=1, description="connected rows of one source that may stay")
+    min_cosine: MinCosine = 0.70
+    min_text_overlap: MinTextOverlap = 0.30
+    most: int = Field(default=20, ge=1, description="rows that must stay near a row before it leaves")
 
 
 class DedupeParams(StageParams):
@@ -30,17 +28,16 @@ class DedupeParams(StageParams):
     encoder: str = Field(
         description="sentence-transformers model: name of a wheel, folder or org/name@commit"
     )
-    min_cosine: float = Field(alias="meaning", ge=0, le=1, description="cosine of the embeddings")
-    min_text_overlap: float = Field(
-        alias="text",
-        ge=0,
-        le=1,
-        description="Jaccard index of character n-grams; in languages that the encoder does not know, "
-        "embeddings alone connect unrelated rows",
+    min_cosine: MinCosine
+    min_text_overlap: MinTextOverlap
+    across_labels: bool = Field(
+        default=False,
+        description="let a row leave for a near row with another label; for answers in free text, which are "
+        "their own labels",
     )
     slice_minimum: dict[str, int] = Field(
         default_factory=dict,
-        description="rows that a slice should keep; below that, its rows are preferred within their groups",
+        description="rows that a slice should keep; below that, its rows are preferred to equally good rows",
     )
     flooding: Flooding | None = Field(
         default_factory=Flooding, description="limit on paraphrases per source; null for none"

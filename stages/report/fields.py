@@ -37,7 +37,7 @@ MEANINGS = {
     "status": ("validate", "kept, for every row of the dataset"),
     "reasons": ("validate", "all reasons for the status"),
     "group": ("dedupe", "id of the row that represents the near-duplicates"),
-    "nearest": ("dedupe", "the most similar other row, with the similarity of meaning and of text"),
+    "nearest": ("dedupe", "the most similar near row, with the similarity of meaning and of text"),
     "linked": ("dedupe", "origins of the near-duplicates that this row represents"),
     "hard": ("split", "hard slices that hold for the row"),
     "difficulty": ("split", "difficulty from 0 to 1"),

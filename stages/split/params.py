@@ -9,15 +9,14 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from promptstill.core.settings import Settings, StageParams
 from promptstill.near.engine import EngineName
+from promptstill.near.thresholds import MinCosine, MinTextOverlap
 
 
 class Thresholds(Settings):
     """Both similarities must be reached for two rows to count as near."""
 
-    min_cosine: float = Field(alias="meaning", ge=0, le=1, description="cosine of the embeddings")
-    min_text_overlap: float = Field(
-        alias="text", ge=0, le=1, description="Jaccard index of character n-grams"
-    )
+    min_cosine: MinCosine
+    min_text_overlap: MinTextOverlap
 
 
 class Quarantine(Thresholds):

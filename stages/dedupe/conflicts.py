@@ -1,0 +1,49 @@
+"""Near pairs with different labels in, the review queue out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from promptstill.near.components import connected
+from promptstill.near.pairs import Pair
+from promptstill.rows.review_queue import QueueEntry, certainty, queue_entry
+from promptstill.rows.row import KeptRow
+from stages.dedupe.cover import nearest, nearest_pair, partners_of, preference
+
+CONFLICT = "label_conflict"
+
+
+def label_conflicts(rows: Sequence[KeptRow], pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs whose labels differ: a label is wrong, or the boundary between the labels is soft. A pair is
+    left out if a person has decided about both rows."""
+    return [
+        pair
+        for pair in pairs
+        if rows[pair.left]["label"] != rows[pair.right]["label"]
+        and (rows[pair.left]["review"] is None or rows[pair.right]["review"] is None)
+    ]
+
+
+def conflict_queue(rows: Sequence[KeptRow], conflicts: Sequence[Pair]) -> list[QueueEntry]:
+    """The rows of these pairs, each once, with the most similar row of another label as `conflict`.
+
+    Rows that pairs connect follow each other, the best row first, and have its id as `group`. The group with
+    the least certain row comes first.
+    """
+    partners = partners_of(conflicts)
+    groups = [
+        sorted(members, key=lambda i: preference(rows[i]))
+        for members in connected(len(rows), [(pair.left, pair.right) for pair in conflicts])
+        if len(members) > 1
+    ]
+    groups.sort(key=lambda members: min(certainty(rows[i]) for i in members))
+    return [
+        {
+            **queue_entry(rows[i], [*rows[i]["reasons"], CONFLICT]),
+            "group": rows[members[0]]["id"],
+            "label": rows[i]["label"],
+            "conflict": nearest(i, nearest_pair(i, partners, rows), rows),
+        }
+        for members in groups
+        for i in members
+    ]
