@@ -12,8 +12,8 @@ REMEDIES = {
     "again": "sends requests without it, or by its other name",
     "limit": "waits, and asks again",
     "fail": "asks again",
-    "key": "gives the row up",
-    "deny": "gives the row up",
+    "key": "gives the row up, and stops unless other requests are accepted",
+    "deny": "gives the row up, and stops unless other requests are accepted",
     "refuse": "gives the row up",
 }
 

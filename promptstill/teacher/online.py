@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, contextmanager
 from promptstill.console.errors import UserError
 from promptstill.console.progress import note, progress
 from promptstill.rows.row import Input
+from promptstill.teacher.access import Access
 from promptstill.teacher.budget import Charge, cost_of, most_tokens, usd, worst_case
 from promptstill.teacher.call import Caller
 from promptstill.teacher.connect import connect
@@ -23,9 +24,6 @@ from promptstill.teacher.replies import Verdict
 from promptstill.teacher.server import Server, backoff
 from promptstill.teacher.session import Session
 from promptstill.teacher.writer import Writer
-
-# Different requests that a server must deny, before it has answered any, for the key to be the cause.
-DENIED_FOR_THE_KEY = 5
 
 
 class GivenUpError(Exception):
@@ -77,9 +75,7 @@ class OnlineAsker:
         self._writer = Writer(session.journal, session.ledger)
         self._stopping = asyncio.Event()
         self._caller = Caller(session)
-        # An answer in the journal shows that the server has accepted these questions before.
-        self._answered_before = session.known.from_journal > 0
-        self._denied = 0
+        self._access = Access(session)
         self.outcome = Outcome()
 
     async def ask(self, work: Work) -> Outcome:
@@ -102,9 +98,9 @@ class OnlineAsker:
                     for _ in range(workers):
                         group.create_task(self._work(jobs, work.most_dead, completed))
                 self._writer.close()
-        if self._denied and not self._accepted("deny"):
-            self._stop("no row got an answer")
-            self.outcome.stopped += f"; {self._key_state()}"
+        if doubt := self._access.doubt():
+            self._stop("every request was denied")
+            self.outcome.stopped += f"; {doubt}"
         self.outcome.spent = self._writer.spent
         return self.outcome
 
@@ -151,8 +147,9 @@ class OnlineAsker:
             if result.kind == "stop":
                 self._stop(result.reason)
                 raise StoppedError
-            if result.kind in ("key", "deny"):
-                self._deny(result, server)
+            if result.kind in ("key", "deny") and self._access.deny(result):
+                self._stop(f"{server.url}: {result.reason}")
+                raise StoppedError
             if result.kind in ("key", "deny", "refuse"):
                 raise GivenUpError(result.reason)
             if result.kind == "fail":
@@ -160,28 +157,6 @@ class OnlineAsker:
                 if failed > self._settings.limits.max_retries:
                     raise GivenUpError(result.reason)
                 await self._pause(backoff(self._settings.limits, failed))
-
-    def _deny(self, verdict: Verdict, server: Server) -> None:
-        """Stop if the server does not accept the key. Raises StoppedError then.
-
-        Some servers answer 403 about a single row. Rows are therefore given up once the key has been
-        accepted, and before that, until several different requests were denied.
-        """
-        self._denied += 1
-        if not self._accepted(verdict.kind) and (verdict.kind == "key" or self._denied >= DENIED_FOR_THE_KEY):
-            self._stop(f"{server.url}: {verdict.reason}")
-            raise StoppedError
-
-    def _accepted(self, kind: str) -> bool:
-        """Whether a server has accepted the key: in this run, or before if that is no sign of a key that has
-        been withdrawn since."""
-        return self.outcome.answered > 0 or (kind == "deny" and self._answered_before)
-
-    def _key_state(self) -> str:
-        name = self._settings.api_key_env
-        if self._session.api_key is None:
-            return f"no API key is set: put it into {name} in the environment or in .env"
-        return f"the API key in {name} is refused, or may not use {self._settings.model}"
 
     def _state(self) -> str:
         """What the progress bar shows beside the rows; times are those of the event loop's clock."""
@@ -228,6 +203,7 @@ class OnlineAsker:
             await self._writer.settle(Charge(hold, worst if result.perhaps_billed else 0, failed=True))
             return result
         server.well()
+        self._access.accept()
         self._notices.empty(server.url, result, self._settings.sampling.max_tokens)
         cost = cost_of(result, self._settings)
         await self._writer.settle(Charge(hold, worst if cost is None else cost), (request.key, result))
