@@ -32,9 +32,7 @@ class _Lines:
 
 
 @contextmanager
-def progress(
-    total: int, what: str, unit: str = "row", state: Callable[[], str] = str
-) -> Iterator[tqdm[Any]]:
+def progress(total: int, what: str, unit: str = "row", state: Callable[[], str] = str) -> Iterator[tqdm[Any]]:
     """A progress bar with rate and remaining time on a terminal; an occasional line in a log.
 
     Both go on while no row is completed. `state` gives text that is shown beside the rows. The last line

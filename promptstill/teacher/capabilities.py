@@ -21,7 +21,9 @@ OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 # Statuses by which a server refuses a part of the request.
 REFUSALS = (400, 422, 501)
 # A message may name a sampling setting because its value is wrong. These words say that it is not supported.
-UNSUPPORTED = re.compile(r"support|unrecogni|unknown|unexpected|not permitted|not allowed|not accept|deprecat")
+UNSUPPORTED = re.compile(
+    r"support|unrecogni|unknown|unexpected|not permitted|not allowed|not accept|deprecat"
+)
 
 
 class Capabilities:

@@ -35,7 +35,9 @@ class Notices:
         """A reply that used up its tokens before it said anything, as models that reason do, is paid."""
         if record["finish_reason"] == "length" and not record["response"].strip():
             limit = "its limit" if max_tokens is None else f"sampling.max_tokens = {max_tokens}"
-            self._first(url, "empty", f"a reply reached {limit} before any text, and is paid for; raise the limit")
+            self._first(
+                url, "empty", f"a reply reached {limit} before any text, and is paid for; raise the limit"
+            )
 
     def _first(self, url: str, kind: str, text: str) -> None:
         if (url, kind) not in self._seen:

@@ -41,7 +41,8 @@ def _header(headers: Mapping[str, str], name: str) -> str | None:
 
 def _reset(headers: Mapping[str, str], now: datetime) -> float | None:
     """When the limit that is used up is full again. If no header says which limit that is, the first one."""
-    used_up, others = [], []
+    used_up: list[float] = []
+    others: list[float] = []
     for limit in ("requests", "tokens"):
         seconds = _seconds(_header(headers, f"x-ratelimit-reset-{limit}"), now)
         if seconds is None:

@@ -184,7 +184,9 @@ def message_of(body: object) -> str:
         elif isinstance(body, dict):
             if isinstance(body.get("loc"), list):
                 place = ".".join(str(part) for part in body["loc"] if isinstance(part, str | int)) + ": "
-            body = next((body[name] for name in ("message", "error", "detail", "msg") if body.get(name)), None)
+            body = next(
+                (body[name] for name in ("message", "error", "detail", "msg") if body.get(name)), None
+            )
     text = body if isinstance(body, str) else ""
     printable = "".join(letter if letter.isprintable() else " " for letter in place + text)
     return " ".join(printable.split()) if text else ""

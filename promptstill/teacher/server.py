@@ -94,7 +94,9 @@ class Server:
             self.refusals += 1
             pause = self.limits.first_wait_seconds * 2.0 ** (self.refusals - 1)
             if pause > longest:
-                self.out = f"{reason}; it still does after pauses of up to {longest:g} s (limits.max_wait_seconds)"
+                self.out = (
+                    f"{reason}; it still does after pauses of up to {longest:g} s (limits.max_wait_seconds)"
+                )
                 return
             self.allowed = max(1, min(self.allowed, self.in_flight) // 2)
             self._rest(now, max(asked or 0.0, pause * random.uniform(0.5, 1.0)))

@@ -129,7 +129,9 @@ def test_a_rerun_says_what_this_version_has_cost(
 def test_the_summary_counts_rows_that_were_given_up_and_says_how_to_ask_again(
     ingested: Path, teacher: TeacherServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    teacher.fault = lambda number, body: 400 if last_line(body) in (row(3)["input"], row(5)["input"]) else None
+    teacher.fault = lambda number, body: (
+        400 if last_line(body) in (row(3)["input"], row(5)["input"]) else None
+    )
     configure(ingested, base_url=teacher.url, max_failure_fraction=0.2)
     generate.main("colour")
     assert (

@@ -17,7 +17,8 @@ from tests.teacher_server import Fault, TeacherServer, last_line
 
 # What OpenAI's models that reason answer.
 NO_MAX_TOKENS = (
-    "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    "Unsupported parameter: 'max_tokens' is not supported with this model. "
+    "Use 'max_completion_tokens' instead."
 )
 NO_TEMPERATURE = (
     "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is "
@@ -32,7 +33,9 @@ def refusing(
 
     def fault(number: int, body: dict[str, Any]) -> Fault | None:
         message = words(body)
-        return None if message is None else Fault(400, body=json.dumps({"error": {"message": message}}).encode())
+        return (
+            None if message is None else Fault(400, body=json.dumps({"error": {"message": message}}).encode())
+        )
 
     return fault
 
@@ -50,7 +53,9 @@ def test_a_refused_feature_is_left_out_and_no_row_is_lost(
 ) -> None:
     """Also for the rows that were in flight when the refusal was learnt."""
     features: dict[str, Any] = {feature: True}
-    teacher.fault = refusing(lambda body: f"'{word}' is not supported by this model" if word in body else None)
+    teacher.fault = refusing(
+        lambda body: f"'{word}' is not supported by this model" if word in body else None
+    )
     teacher.seconds = 0.02
     configure(ingested, base_url=teacher.url, concurrency=concurrency, max_retries=0, **features)
     generate.main("colour")
@@ -113,7 +118,9 @@ def test_a_model_that_reasons_is_asked_in_its_own_terms(
     assert teacher.requests[-1]["max_completion_tokens"] == 8
     assert not {"max_tokens", "temperature"} & set(teacher.requests[-1])
     rows = sampled_rows(ingested)
-    assert [line["teacher"]["request_keys"] for line in rows] == [line["teacher"]["request_keys"] for line in plain]
+    assert [line["teacher"]["request_keys"] for line in rows] == [
+        line["teacher"]["request_keys"] for line in plain
+    ]
     assert all(sample["left_out"] == ["temperature"] for line in rows for sample in line["samples"])
     assert spent(ingested)[0] == REQUESTS * 18_000_000, "refusals cost nothing"
     shown = capsys.readouterr().err

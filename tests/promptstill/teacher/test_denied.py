@@ -41,7 +41,9 @@ def test_a_row_that_is_denied_is_given_up(
 def test_a_key_that_is_denied_stops_the_run(ingested: Path, teacher: TeacherServer, status: int) -> None:
     teacher.fault = lambda number, body: status
     configure(ingested, base_url=teacher.url, concurrency=2, max_failure_fraction=1.0)
-    with pytest.raises(UserError, match="the API key in TEST_TEACHER_KEY is refused, or may not use test-teacher"):
+    with pytest.raises(
+        UserError, match="the API key in TEST_TEACHER_KEY is refused, or may not use test-teacher"
+    ):
         generate.main("colour")
     assert len(teacher.requests) <= (3 if status == 401 else 6)
     assert not (ingested / "data/generate/colour/dead.jsonl").exists()
@@ -61,7 +63,9 @@ def test_a_key_that_is_not_set_is_named(
 ) -> None:
     monkeypatch.delenv("TEST_TEACHER_KEY")
     teacher.fault = lambda number, body: 401
-    with pytest.raises(UserError, match=r"no API key is set: put it into TEST_TEACHER_KEY in the environment or"):
+    with pytest.raises(
+        UserError, match=r"no API key is set: put it into TEST_TEACHER_KEY in the environment or"
+    ):
         generate.main("colour")
 
 
@@ -71,7 +75,9 @@ def test_a_key_that_no_header_can_carry_is_an_error_before_anything_is_sent(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEST_TEACHER_KEY", key)
-    with pytest.raises(UserError, match="TEST_TEACHER_KEY: the key has characters that cannot be sent") as raised:
+    with pytest.raises(
+        UserError, match="TEST_TEACHER_KEY: the key has characters that cannot be sent"
+    ) as raised:
         check_api_key("TEST_TEACHER_KEY")
     assert key not in str(raised.value)
 
@@ -84,7 +90,10 @@ def test_a_server_that_is_down_is_named_at_once_with_the_cause(
     configure(ingested, base_url=address, max_retries=1)
     with pytest.raises(UserError) as raised:
         generate.main("colour")
-    assert capsys.readouterr().err.splitlines()[0] == f"{address}: cannot connect (connection refused); asks again"
+    assert (
+        capsys.readouterr().err.splitlines()[0]
+        == f"{address}: cannot connect (connection refused); asks again"
+    )
     assert f"cannot connect (connection refused); asked {address}" in str(raised.value)
 
 
