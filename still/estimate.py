@@ -14,11 +14,12 @@ from promptstill.core.paths import out
 from promptstill.rows.row import Input
 from promptstill.teacher.budget import Tally, cost_of, usd, worst_case
 from promptstill.teacher.lookup import R, Rows, resolved
-from promptstill.teacher.questions import Request
+from promptstill.teacher.questions import Inquiry, Request
 from promptstill.teacher.record import Record
 from promptstill.teacher.session import Session, open_session
 from promptstill.teacher.settings import TeacherSettings
 from stages.generate.params import GenerateParams
+from still.stale import stale
 
 # Used until known replies say how many tokens a prompt has: English text has about four bytes per token.
 BYTES_PER_TOKEN = 4.0
@@ -60,15 +61,14 @@ def estimate(session: Session, rows: Rows[R]) -> Estimate:
         estimated.rows += 1
         wanted = inquiry.wanted()
         if not wanted:
-            samples = inquiry.samples()
-            estimated.known += len(samples) + len(inquiry.grades())
-            for request in samples:
+            estimated.known += _asked(inquiry)
+            for request in inquiry.samples():
                 _look(request, inquiry.known[request.key], seen)
             continue
+        later = _later(inquiry, wanted)
         estimated.requests += len(wanted)
-        estimated.known += settings.samples - len(wanted) if wanted[0].kind == "answer" else settings.samples
-        later = (settings.most_samples - settings.samples) + settings.most_samples * settings.grade
-        estimated.most_requests += len(wanted) + (later if wanted[0].kind == "answer" else 0)
+        estimated.known += _asked(inquiry) - len(wanted)
+        estimated.most_requests += len(wanted) + later
         sent_bytes += sum(_bytes(request) for request in wanted)
         most += max(worst_case(request, settings) for request in wanted) * (len(wanted) + later)
     tally = seen.tally
@@ -83,6 +83,21 @@ def estimate(session: Session, rows: Rows[R]) -> Estimate:
     _price(estimated, most, settings)
     estimated.seconds = _seconds(estimated, seen, settings)
     return estimated
+
+
+def _later(inquiry: Inquiry[R], wanted: list[Request]) -> int:
+    """The most requests that the replies to `wanted` may lead to: further samples, and a grade for each."""
+    if wanted[0].kind == "grade":
+        return 0
+    settings = inquiry.questions.settings
+    return settings.most_samples - len(inquiry.samples()) + settings.most_samples * settings.grade
+
+
+def _asked(inquiry: Inquiry[R]) -> int:
+    """The requests about a row that the known replies determine; grades follow when all samples are known."""
+    samples = inquiry.samples()
+    complete = all(request.key in inquiry.known for request in samples)
+    return len(samples) + (len(inquiry.grades()) if complete else 0)
 
 
 def _look(request: Request, record: Record, seen: _Seen) -> None:
@@ -126,10 +141,12 @@ def _seconds(estimated: Estimate, seen: _Seen, settings: TeacherSettings) -> flo
 
 
 def print_estimate(task: str) -> None:
-    """Print one table. Raises UserError if ingest has not run."""
+    """Print one table, and what has changed since ingest ran. Raises UserError if it has not run."""
     paths = [out("ingest", task, name) for name in ("rows", "golden")]
     with open_session(task, GenerateParams.load(task)) as session:
-        estimated = estimate(session, lambda: chain(*(iter_rows(path, Input, "ingest") for path in paths)))
+        estimated = estimate(
+            session, lambda: chain(*(iter_rows(path, Input, f"ingest@{task}") for path in paths))
+        )
     table = Table(box=SIMPLE_HEAD, title=f"{task}: what generate would ask", title_justify="left")
     table.add_column("")
     table.add_column("expected", justify="right")
@@ -142,6 +159,9 @@ def print_estimate(task: str) -> None:
     table.add_row("USD", _cell(estimated.usd), _cell(estimated.most_usd))
     table.add_row("time", "unknown" if estimated.seconds is None else f"{estimated.seconds / 60:.1f} min", "")
     Console().print(table)
+    if changed := stale(task):
+        print(f"ingest is older than its inputs: {'; '.join(changed)}")
+        print(f"the table leaves that out; run `dvc repro ingest@{task}` and estimate again")
     if session.settings.price is None:
         print(f"no price in params.yaml; set `{task}.generate.price` to see cost")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import jinja2
@@ -12,13 +13,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from promptstill.answers.compare import same
-from promptstill.answers.consensus import decide
+from promptstill.answers.compare import essence, same
+from promptstill.answers.consensus import decide, parse_reply
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import iter_rows, read_rows, replacing
 from promptstill.core.paths import cache_dir, out
 from promptstill.rows.identity import input_hash
-from promptstill.rows.row import SampledCase, SampledRow
+from promptstill.rows.row import Input, Sample, SampledRow
 from promptstill.teacher.ask import ask_missing
 from promptstill.teacher.budget import Tally
 from promptstill.teacher.lookup import count_missing, resolved
@@ -26,8 +27,11 @@ from promptstill.teacher.questions import Inquiry, Questions
 from promptstill.teacher.session import open_session
 from stages.generate.params import GenerateParams
 from stages.generate.samples import sample_of
+from still.estimate import Estimate, estimate
 
 EVERY_ROW = "all rows"
+# Slice, rows, flips, and flips that chance alone would give; None if that is unknown.
+Line = tuple[str, int, int, int | None]
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -66,12 +70,38 @@ def flips_of(inquiries: list[Inquiry[SampledRow]], spec: AnswerSpec) -> list[Fli
     return flips
 
 
-def by_slice(rows: list[SampledRow], flips: list[Flip]) -> list[tuple[str, int, int]]:
-    """Slice, rows and flips; all rows first, then slices in alphabetical order."""
+def unsteady(rows: list[SampledRow], spec: AnswerSpec) -> set[str] | None:
+    """Ids of the rows whose first two samples differ; None if no row has two.
+
+    The samples are independent answers to the same prompt, so about as many rows would flip if the old prompt
+    were asked again. Further samples are left out, because they are asked for where the first ones differ.
+    """
+    twice = [row for row in rows if len(row["samples"]) > 1]
+    if not twice:
+        return None
+
+    def answer(sample: Sample) -> object:
+        parsed = parse_reply(sample["response"], sample["finish_reason"], spec).answer
+        return None if parsed is None else essence(parsed, spec)
+
+    return {row["id"] for row in twice if answer(row["samples"][0]) != answer(row["samples"][1])}
+
+
+def by_slice(rows: list[SampledRow], flips: list[Flip], chance: set[str] | None) -> list[Line]:
+    """Slice, rows, flips, and flips that chance alone would give; all rows first, then slices in alphabetical
+    order."""
     flipped = {flip.id for flip in flips}
     names = sorted({name for row in rows for name in row["slices"]})
     members = {EVERY_ROW: rows} | {name: [row for row in rows if name in row["slices"]] for name in names}
-    return [(name, len(part), sum(row["id"] in flipped for row in part)) for name, part in members.items()]
+    return [
+        (
+            name,
+            len(part),
+            sum(row["id"] in flipped for row in part),
+            None if chance is None else sum(row["id"] in chance for row in part),
+        )
+        for name, part in members.items()
+    ]
 
 
 def preview(task: str, prompt: Path, count: int) -> None:
@@ -82,22 +112,28 @@ def preview(task: str, prompt: Path, count: int) -> None:
     """
     with open_session(task, GenerateParams.load(task), prompt) as session:
         questions = session.questions
-        everything = read_rows(out("generate", task), SampledRow, "generate")
-        cases = sum(1 for _ in iter_rows(out("generate", task, "golden"), SampledCase, "generate"))
+        everything = read_rows(out("generate", task), SampledRow, f"generate@{task}")
         rows = spread(everything, count, questions.spec)
         missing = count_missing(session, lambda: rows)
         dead: dict[str, str] = {}
         if missing.missing_rows:
             dead = ask_missing(session, lambda: rows, missing).dead
+        ingested = [out("ingest", task, name) for name in ("rows", "golden")]
+        rebuild = estimate(
+            session, lambda: chain(*(iter_rows(path, Input, f"ingest@{task}") for path in ingested))
+        )
         asked = [inquiry for inquiry in resolved(session, rows) if inquiry.row["id"] not in dead]
     flips = flips_of(asked, questions.spec)
+    shown = [inquiry.row for inquiry in asked]
+    chance = unsteady(shown, questions.spec)
     facts = {
         "prompt": f"{prompt} ({questions.prompt_hash[:12]})",
         "rows asked about": f"{len(asked)} of {len(everything)}",
         "given up": str(len(dead)),
-        **costs(asked, missing.requests, len(everything) + cases, questions),
+        **costs(asked, missing.requests, rebuild, questions),
+        "flips": noise(len(flips), chance),
     }
-    slices = by_slice([inquiry.row for inquiry in asked], flips)
+    slices = by_slice(shown, flips, chance)
     page = cache_dir() / "preview" / f"{task}.html"
     write_page(page, task=task, facts=list(facts.items()), slices=slices, flips=flips)
     print_preview(task, facts, slices, flips)
@@ -105,23 +141,28 @@ def preview(task: str, prompt: Path, count: int) -> None:
 
 
 def costs(
-    inquiries: list[Inquiry[SampledRow]], requests: int, rows: int, questions: Questions
+    inquiries: list[Inquiry[SampledRow]], requests: int, rebuild: Estimate, questions: Questions
 ) -> dict[str, str]:
-    """What the preview asked and cost, and what all rows would ask and cost."""
+    """What the preview asked and cost, and what a rebuild would still ask and cost."""
     tally = Tally()
     for inquiry in inquiries:
         for request in [*inquiry.samples(), *inquiry.grades()]:
             tally.add(inquiry.known[request.key])
     spent = tally.metrics(questions.settings)["cost_usd"]
-    each = None if spent is None or not inquiries else spent / len(inquiries)
-    rest = rows - len(inquiries)
     unknown = "unknown: no price in params.yaml, or no token counts"
     return {
         "answers used": f"{tally.answers}, of them asked now about {requests}",
         "these answers cost": unknown if spent is None else f"{spent} USD",
-        "a rebuild asks": f"about {round(rest * tally.answers / max(1, len(inquiries)))} more requests",
-        "a rebuild costs": unknown if each is None else f"about {each * rest:.6f} USD more",
+        "a rebuild asks": f"{rebuild.requests} more requests, at most {rebuild.most_requests}",
+        "a rebuild costs": unknown if rebuild.usd is None else f"about {rebuild.usd:.6f} USD more",
     }
+
+
+def noise(flips: int, chance: set[str] | None) -> str:
+    """The number of flips beside those that the old prompt would give if it were asked again."""
+    if chance is None:
+        return f"{flips}; how many are chance is unknown, because the rows have one sample each"
+    return f"{flips}; about {len(chance)} by chance: the old prompt's own first two samples differ there"
 
 
 def write_page(page: Path, **shown: object) -> None:
@@ -131,17 +172,15 @@ def write_page(page: Path, **shown: object) -> None:
         partial.write_text(environment.get_template("preview.html").render(**shown), encoding="utf-8")
 
 
-def print_preview(
-    task: str, facts: dict[str, str], slices: list[tuple[str, int, int]], flips: list[Flip]
-) -> None:
+def print_preview(task: str, facts: dict[str, str], slices: list[Line], flips: list[Flip]) -> None:
     """Print the same on the terminal."""
     console = Console()
     console.print(f"[bold]{task}[/]")
     for name, value in facts.items():
         console.print(f"  {name}: {value}", highlight=False, markup=False)
-    table = Table("slice", "rows", "flipped", box=SIMPLE_HEAD)
-    for name, count, flipped in slices:
-        table.add_row(name, str(count), str(flipped))
+    table = Table("slice", "rows", "flipped", "by chance", box=SIMPLE_HEAD)
+    for name, count, flipped, chance in slices:
+        table.add_row(name, str(count), str(flipped), "unknown" if chance is None else str(chance))
     console.print(table)
     for flip in flips:
         console.print(f"{flip.id}: {flip.old} -> {flip.new}", highlight=False, markup=False)

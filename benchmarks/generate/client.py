@@ -19,7 +19,7 @@ import openai
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.rows.row import Input
 from promptstill.teacher.budget import Charge, Ledger
-from promptstill.teacher.fleet import connect
+from promptstill.teacher.connect import connect
 from promptstill.teacher.known_replies import KnownReplies
 from promptstill.teacher.online import OnlineAsker
 from promptstill.teacher.outcome import Work

@@ -57,14 +57,19 @@ class IngestedRow(TrafficRow):
 
 
 class Sample(TypedDict):
-    """One reply of the teacher. `logprob` is the sum over its tokens, if the server gave log-probabilities;
-    `structured` says whether a response format was asked for; `score` is the teacher's own grade."""
+    """One reply of the teacher.
+
+    `logprob` is the sum over the reply's tokens, if the server gave log-probabilities. `structured` says
+    whether a response format was asked for. `left_out` names the sampling settings that were not sent because
+    the server refuses them. `score` is the teacher's own grade.
+    """
 
     sample: int
     response: str
     finish_reason: str | None
     logprob: NotRequired[float]
     structured: NotRequired[bool]
+    left_out: NotRequired[list[str]]
     score: NotRequired[float | None]
 
 

@@ -28,3 +28,12 @@ def read_api_key(name: str) -> str | None:
             f"{DOTENV}: is tracked by Git; run `git rm --cached {DOTENV}`, and change the keys in it"
         )
     return os.environ.get(name) or dotenv_values(DOTENV).get(name) or None
+
+
+def check_api_key(name: str) -> None:
+    """Raise UserError if the key cannot be sent: Git tracks `.env`, or no HTTP header can carry the key."""
+    key = read_api_key(name)
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise UserError(
+            f"{name}: the key has characters that cannot be sent, such as a line break; copy it again"
+        )

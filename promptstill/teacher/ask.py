@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from promptstill.console.errors import UserError
 from promptstill.core.paths import prompt_file
+from promptstill.teacher.api_key import check_api_key
 from promptstill.teacher.lookup import Missing, R, Rows, resolved
 from promptstill.teacher.outcome import BUDGET_REACHED, Outcome, Work
 from promptstill.teacher.questions import Inquiry
@@ -44,8 +45,7 @@ def ask(session: Session, work: Work) -> Outcome:
     import asyncio
 
     settings = session.settings
-    # Read before anything is started, because it may be an error.
-    _ = session.api_key
+    check_api_key(settings.api_key_env)
     if settings.mode == "batch":
         from promptstill.teacher.batch import ask_in_batches
 

@@ -20,7 +20,7 @@ from promptstill.console.progress import progress
 from promptstill.core.files import JsonObject, read_lines, write_rows
 from promptstill.teacher.batch_server import ENDPOINT, BatchServer
 from promptstill.teacher.budget import Charge, cost_of, worst_case
-from promptstill.teacher.capabilities import Capabilities
+from promptstill.teacher.capabilities import Capabilities, marks
 from promptstill.teacher.journal import insert
 from promptstill.teacher.outcome import BUDGET_REACHED, Outcome, Work
 from promptstill.teacher.questions import Request
@@ -54,7 +54,7 @@ class BatchAsker:
         self._session, self._work, self._server = session, work, server
         self._settings, self._ledger = session.settings, session.ledger
         self._journal = session.journal
-        self._capabilities = Capabilities(self._journal, self._settings.model, [server.url])
+        self._capabilities = Capabilities(self._journal, self._settings.model)
         self._failed: Counter[str] = Counter()
         self.outcome = Outcome()
 
@@ -187,9 +187,9 @@ class BatchAsker:
             record = read_reply(json.dumps(body).encode())
         except NoAnswerError as error:
             return str(error), Charge(0, worst_case(request, self._settings), failed=True)
-        if self._settings.structured and request.kind == "answer":
-            record["structured"] = "response_format" in request.body
-        records[request.key] = {**record, **about(request, self._session.task, self._session.questions)}
+        sent = marks(request.body, request.kind, self._settings)
+        asked = about(request, self._session.task, self._session.questions)
+        records[request.key] = {**record, **sent, **asked}
         cost = cost_of(record, self._settings)
         return None, Charge(0, worst_case(request, self._settings) if cost is None else cost)
 

@@ -1,49 +1,96 @@
-"""Optional parts of the protocol: which of them a server refuses, learnt once and remembered."""
+"""Parts of a request that a server refuses: learnt once, remembered in the journal, left out or renamed.
+
+A model that reasons refuses `max_tokens` and wants `max_completion_tokens`, and it refuses a temperature of
+its own. The key of a request stays what it was, because it says what was asked for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import Any
 
+from promptstill.core.files import canonical_hash
 from promptstill.teacher.journal import Journal
 from promptstill.teacher.questions import Request
+from promptstill.teacher.record import Record
+from promptstill.teacher.settings import TeacherSettings
 
-# Fields of a request that some servers refuse, with the words by which a refusal names them.
-OPTIONAL = {"response_format": ("response_format", "json_schema"), "logprobs": ("logprobs",)}
+SCHEMA = "response_format"
+SAMPLING = ("temperature", "top_p", "seed")
+OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 # Statuses by which a server refuses a part of the request.
 REFUSALS = (400, 422, 501)
+# A message may name a sampling setting because its value is wrong. These words say that it is not supported.
+UNSUPPORTED = re.compile(
+    r"support|unrecogni|unknown|unexpected|not permitted|not allowed|not accept|deprecat"
+)
 
 
 class Capabilities:
-    """What each server is known to refuse; the journal remembers it."""
+    """What each server is known to refuse."""
 
-    def __init__(self, journal: Journal, model: str, urls: Iterable[str]) -> None:
+    def __init__(self, journal: Journal, model: str) -> None:
         self._journal, self._model = journal, model
-        self._refused = {
-            (url, name)
-            for url in urls
-            for name in OPTIONAL
-            if journal.fact(self._fact(url, name)) is not None
-        }
+        self._known: dict[str, bool] = {}
 
     def body(self, request: Request, url: str) -> dict[str, Any]:
-        """What is sent to a server: the request without the fields that the server refuses."""
-        return {name: value for name, value in request.body.items() if (url, name) not in self._refused}
+        """What is sent to a server: the request without what the server refuses."""
+        body = {name: value for name, value in request.body.items() if not self._refuses(name, value, url)}
+        if OLD_LIMIT in request.body and OLD_LIMIT not in body:
+            body[NEW_LIMIT] = request.body[OLD_LIMIT]
+        return body
 
     def learn(self, status: int, message: str, sent: dict[str, Any], url: str) -> list[str]:
-        """The fields in `sent` that a refusal names. They are not sent to that server again."""
+        """The parts of `sent`, the body that the server really got, that its refusal names.
+
+        They are not sent to that server again. The list is the same for requests that were in flight when
+        the refusal was learnt.
+        """
         if status not in REFUSALS:
             return []
-        message = message.lower()
-        names = [
-            name
-            for name, words in OPTIONAL.items()
-            if name in sent and any(word in message for word in words)
-        ]
+        names = [name for name in sent if _refused(name, message.lower())]
         for name in names:
-            self._refused.add((url, name))
-            self._journal.note_fact(self._fact(url, name), "refused")
+            fact = self._fact(name, sent[name], url)
+            if not self._known.get(fact):
+                self._known[fact] = True
+                self._journal.note_fact(fact, "refused")
         return names
 
-    def _fact(self, url: str, name: str) -> str:
-        return f"{url} {self._model} {name}"
+    def _refuses(self, name: str, value: object, url: str) -> bool:
+        if name not in (SCHEMA, "logprobs", OLD_LIMIT, *SAMPLING):
+            return False
+        fact = self._fact(name, value, url)
+        if fact not in self._known:
+            self._known[fact] = self._journal.fact(fact) is not None
+        return self._known[fact]
+
+    def _fact(self, name: str, value: object, url: str) -> str:
+        """The name of what is learnt. A server may refuse one schema and accept another."""
+        about = f"{name} {canonical_hash(value)}" if name == SCHEMA else name
+        return f"{url} {self._model} {about}"
+
+
+def _refused(name: str, message: str) -> bool:
+    """Whether a message in lower case says that a part of the request is refused."""
+    if name == SCHEMA:
+        return SCHEMA in message or "json_schema" in message
+    if name == "logprobs":
+        return name in message
+    if name == OLD_LIMIT:
+        return NEW_LIMIT in message
+    return (
+        name in SAMPLING
+        and re.search(rf"\b{name}\b", message) is not None
+        and UNSUPPORTED.search(message) is not None
+    )
+
+
+def marks(sent: dict[str, Any], kind: str, settings: TeacherSettings) -> Record:
+    """What a record says about a request that was sent otherwise than it was asked for."""
+    record: Record = {}
+    if settings.structured and kind == "answer":
+        record["structured"] = SCHEMA in sent
+    asked = settings.sampling.model_dump(include=set(SAMPLING), exclude_none=True)
+    if left_out := sorted(set(asked) - set(sent)):
+        record["left_out"] = left_out
+    return record

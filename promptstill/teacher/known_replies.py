@@ -19,7 +19,7 @@ REQUIRED = ("key", "response", "model", "recorded_at")
 # The fields of a journal's record that a recorded line keeps, in this order.
 FIELDS = (
     "kind", "id", "sample", "response", "finish_reason", "model", "recorded_at", "prompt_hash",
-    "prompt_tokens", "completion_tokens", "logprobs", "structured",
+    "prompt_tokens", "completion_tokens", "logprobs", "structured", "left_out",
 )  # fmt: skip
 
 

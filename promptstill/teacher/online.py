@@ -8,19 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
-import httpx2
-import openai
-
 from promptstill.console.errors import UserError
-from promptstill.console.progress import progress
+from promptstill.console.progress import note, progress
 from promptstill.rows.row import Input
+from promptstill.teacher.access import Access
 from promptstill.teacher.budget import Charge, cost_of, most_tokens, usd, worst_case
-from promptstill.teacher.capabilities import Capabilities
-from promptstill.teacher.fleet import AllOutError, Fleet, Server, backoff, connect
+from promptstill.teacher.call import Caller
+from promptstill.teacher.connect import connect
+from promptstill.teacher.fleet import AllOutError, Fleet
+from promptstill.teacher.notices import Notices
 from promptstill.teacher.outcome import BUDGET_REACHED, Outcome, Work
 from promptstill.teacher.questions import Inquiry, Request
 from promptstill.teacher.record import Record
-from promptstill.teacher.replies import NoAnswerError, Verdict, about, message_of, read_reply, verdict_on
+from promptstill.teacher.replies import Verdict
+from promptstill.teacher.server import Server, backoff
 from promptstill.teacher.session import Session
 from promptstill.teacher.writer import Writer
 
@@ -73,19 +74,18 @@ class OnlineAsker:
         self._servers, self._fleet = servers, Fleet(servers)
         self._writer = Writer(session.journal, session.ledger)
         self._stopping = asyncio.Event()
-        urls = [server.url for server in servers]
-        self._capabilities = Capabilities(session.journal, self._settings.model, urls)
+        self._caller = Caller(session)
+        self._access = Access(session)
         self.outcome = Outcome()
 
     async def ask(self, work: Work) -> Outcome:
         """Answer all jobs; stop when more rows than allowed are given up."""
         jobs = work.jobs()
-        with _rare_collections(), progress(work.rows, "asking the teacher") as bar:
+        with _rare_collections(), progress(work.rows, "asking the teacher", state=self._state) as bar:
+            self._notices = Notices(lambda text: note(bar, text))
 
             def completed() -> None:
                 self.outcome.rows += 1
-                if self._settings.price is not None:
-                    bar.set_postfix_str(f"{usd(self._writer.spent):.2f} USD", refresh=False)
                 bar.update(1)
 
             async with AsyncExitStack() as clients, asyncio.TaskGroup() as tasks:
@@ -98,6 +98,9 @@ class OnlineAsker:
                     for _ in range(workers):
                         group.create_task(self._work(jobs, work.most_dead, completed))
                 self._writer.close()
+        if doubt := self._access.doubt():
+            self._stop("every request was denied")
+            self.outcome.stopped += f"; {doubt}"
         self.outcome.spent = self._writer.spent
         return self.outcome
 
@@ -113,7 +116,8 @@ class OnlineAsker:
             except GivenUpError as error:
                 self.outcome.dead[inquiry.row["id"]] = str(error)
                 self.outcome.check_dead(most_dead)
-                if self.outcome.stopped:
+                if self.outcome.stopped and not self._stopping.is_set():
+                    self.outcome.stopped += f"; asked {', '.join(server.url for server in self._servers)}"
                     self._stop(self.outcome.stopped)
             except AllOutError as error:
                 self._stop(str(error))
@@ -143,13 +147,25 @@ class OnlineAsker:
             if result.kind == "stop":
                 self._stop(result.reason)
                 raise StoppedError
-            if result.kind == "refuse":
+            if result.kind in ("key", "deny") and self._access.deny(result):
+                self._stop(f"{server.url}: {result.reason}")
+                raise StoppedError
+            if result.kind in ("key", "deny", "refuse"):
                 raise GivenUpError(result.reason)
             if result.kind == "fail":
                 failed, failed_on = failed + 1, failed_on | {server.url}
                 if failed > self._settings.limits.max_retries:
                     raise GivenUpError(result.reason)
                 await self._pause(backoff(self._settings.limits, failed))
+
+    def _state(self) -> str:
+        """What the progress bar shows beside the rows; times are those of the event loop's clock."""
+        parts = [f"{usd(self._writer.spent):.2f} USD"] if self._settings.price is not None else []
+        if self.outcome.failed:
+            parts.append(f"{self.outcome.failed} failed calls")
+        rests = [(server.url, server.paused_until - time.monotonic()) for server in self._servers]
+        parts += [f"{url} rests for {seconds:.0f} s" for url, seconds in rests if seconds > 1]
+        return ", ".join(parts)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless the run ends. Raises StoppedError if it does."""
@@ -179,32 +195,25 @@ class OnlineAsker:
             await self._writer.settle(Charge(hold, 0))
             raise
         started = loop.time()
-        try:
-            record = await self._call(request, server)
-        except (openai.APIError, TimeoutError, NoAnswerError) as error:
-            verdict = self._verdict(error, request, server)
-            if verdict.kind != "again":
-                self._judge(server, verdict, started, first)
+        result = await self._caller.call(request, server)
+        if isinstance(result, Verdict):
+            self._notices.failure(server.url, result)
+            self._judge(server, result, started, first)
             self.outcome.failed += 1
-            await self._writer.settle(Charge(hold, worst if verdict.perhaps_billed else 0, failed=True))
-            return verdict
+            await self._writer.settle(Charge(hold, worst if result.perhaps_billed else 0, failed=True))
+            return result
         server.well()
-        cost = cost_of(record, self._settings)
-        await self._writer.settle(Charge(hold, worst if cost is None else cost), (request.key, record))
+        self._access.accept()
+        self._notices.empty(server.url, result, self._settings.sampling.max_tokens)
+        cost = cost_of(result, self._settings)
+        await self._writer.settle(Charge(hold, worst if cost is None else cost), (request.key, result))
         self.outcome.answered += 1
-        return record
-
-    def _verdict(self, error: Exception, request: Request, server: Server) -> Verdict:
-        if isinstance(error, openai.APIStatusError):
-            message, sent = message_of(error.body), self._capabilities.body(request, server.url)
-            if refused := self._capabilities.learn(error.status_code, message, sent, server.url):
-                return Verdict("again", f"sent without {', '.join(refused)}")
-        return verdict_on(error, self._session.api_key or "")
+        return result
 
     def _judge(self, server: Server, verdict: Verdict, started: float, first: bool) -> None:
         now = asyncio.get_running_loop().time()
         if verdict.kind == "limit":
-            server.limited(started, now, verdict.pause)
+            server.limited(started, now, verdict.pause, verdict.reason)
         elif verdict.kind == "fail":
             server.failed(started, now, first, verdict.reason)
 
@@ -215,19 +224,3 @@ class OnlineAsker:
             await self._pause(wait)
         if self._stopping.is_set():
             raise StoppedError
-
-    async def _call(self, request: Request, server: Server) -> Record:
-        began = time.monotonic()
-        body = self._capabilities.body(request, server.url)
-        async with asyncio.timeout(self._settings.limits.timeout_seconds):
-            # The same call as chat.completions.create, without the walk through typed dictionaries that takes
-            # a third of its time: the body is JSON already, and read_reply reads the reply.
-            reply = await server.client.post("/chat/completions", body=body, cast_to=httpx2.Response)
-        record = read_reply(reply.content)
-        if self._settings.structured and request.kind == "answer":
-            record["structured"] = "response_format" in body
-        return {
-            **record,
-            **about(request, self._session.task, self._session.questions),
-            "seconds": round(time.monotonic() - began, 3),
-        }

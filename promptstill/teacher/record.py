@@ -10,7 +10,8 @@ class Record(TypedDict, total=False):
 
     `response` is the text of the reply, `model` the name that the server gave, and `recorded_at` a time in
     ISO 8601, UTC. `prompt_tokens`, `completion_tokens` and `logprobs` (one per token) are there if the server
-    sent them, and `structured` if a response format was asked for. `task`, `id`, `sample`, `kind` and
+    sent them, and `structured` if a response format was asked for. `left_out` names the sampling
+    settings that were not sent because the server refuses them. `task`, `id`, `sample`, `kind` and
     `prompt_hash` say what the reply answers. `seconds` is how long the server took.
     """
 
@@ -22,6 +23,7 @@ class Record(TypedDict, total=False):
     completion_tokens: int
     logprobs: list[float]
     structured: bool
+    left_out: list[str]
     task: str
     id: str
     sample: int

@@ -36,6 +36,13 @@ class Session:
         """The journal, opened when it is first needed."""
         return self.known.journal
 
+    def spent(self) -> int:
+        """What this version of the questions has cost so far, over all runs, in pico-USD."""
+        if not journal_file().exists():
+            return 0
+        with self.journal.transaction() as database:
+            return self.ledger.spent(database)
+
     @cached_property
     def api_key(self) -> str | None:
         """The key from the environment or from `.env`. Raises UserError if Git tracks `.env`."""

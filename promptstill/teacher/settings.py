@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from promptstill.core.settings import Settings
 
@@ -42,7 +44,7 @@ class Limits(Settings):
         default=0.5, gt=0, description="wait before the second try; it doubles with each further try"
     )
     max_wait_seconds: float = Field(
-        default=600, gt=0, description="a server that asks for a longer pause is not used again in this run"
+        default=600, gt=0, description="the longest pause; a server that wants a longer one is not used again"
     )
 
 
@@ -101,6 +103,14 @@ class TeacherSettings(Settings):
     batch: Batch = Field(default_factory=Batch, description="used in batch mode")
     local: Local | None = Field(default=None, description="used if `base_url` is `local`")
 
+    @field_validator("base_url")
+    @classmethod
+    def _addresses(cls, base_url: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for url in (base_url,) if isinstance(base_url, str) else base_url or ():
+            if base_url != LOCAL and not _is_address(url):
+                raise ValueError(f"{url} is no address; write it as http://HOST/v1 or https://HOST/v1")
+        return base_url
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.max_samples is not None and self.max_samples < self.samples:
@@ -126,3 +136,14 @@ class TeacherSettings(Settings):
     def most_samples(self) -> int:
         """The most answers that a row may get."""
         return self.samples if self.max_samples is None else self.max_samples
+
+
+def _is_address(url: str) -> bool:
+    """Whether HTTP requests can be sent there: a scheme, a host, and a port that exists if one is given."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    named = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return named and port != 0 and not re.search(r"\s", url)

@@ -3,10 +3,11 @@ teacher."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from promptstill.console.say import say
+from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import iter_rows, write_json, write_rows
 from promptstill.core.metrics import require_all_rows, row_metrics
@@ -28,10 +29,10 @@ def main(task: str) -> None:
 
     # Rows are read anew for every pass, so memory does not grow with their number.
     def rows() -> Iterator[IngestedRow]:
-        return iter_rows(out("ingest", task), IngestedRow, "ingest")
+        return iter_rows(out("ingest", task), IngestedRow, f"ingest@{task}")
 
     def golden() -> Iterator[IngestedCase]:
-        return iter_rows(out("ingest", task, "golden"), IngestedCase, "ingest")
+        return iter_rows(out("ingest", task, "golden"), IngestedCase, f"ingest@{task}")
 
     def everything() -> Iterator[IngestedRow | IngestedCase]:
         return chain(rows(), golden())
@@ -61,11 +62,13 @@ def main(task: str) -> None:
         ]
         write_rows(out("generate", task, "dead"), dead)
         cases = write_rows(out("generate", task, "golden"), sampled_cases())
+        spent = usd(session.spent())
+    # The server's message differs from row to row, so rows are counted by status.
+    reasons = Counter(reason.split(" (")[0] for reason in outcome.dead.values())
     require_all_rows(missing.rows, kept + len(dead) + cases)
     metrics = row_metrics(
         kept + len(dead),
         kept,
-        # The server's message differs from row to row, so rows are counted by status.
         [row["reason"].split(" (")[0] for row in dead],
         golden=cases,
         golden_unanswered=len(outcome.dead) - len(dead),
@@ -82,9 +85,9 @@ def main(task: str) -> None:
         f"prompt {session.questions.prompt_hash[:12]}, model {params.model}",
     ]
     if params.price is not None:
-        lines.append(
-            f"cost of the answers {metrics['cost_usd']} USD; spent on this version {usd(outcome.spent)} USD"
-        )
+        lines.append(f"cost of the answers {metrics['cost_usd']} USD; spent on this version {spent} USD")
+    if outcome.dead:
+        lines.append(f"given up: {counted(reasons)}; `dvc repro -f -s generate@{task}` asks about them again")
     say("generate", task, lines)
 
 

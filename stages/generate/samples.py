@@ -53,6 +53,8 @@ def sample_of(inquiry: Inquiry[Input], request: Request) -> Sample:
         sample = {**sample, "logprob": round(sum(record["logprobs"]), 4)}
     if "structured" in record:
         sample = {**sample, "structured": record["structured"]}
+    if "left_out" in record:
+        sample = {**sample, "left_out": record["left_out"]}
     if inquiry.questions.rubric is not None:
         sample = {**sample, "score": inquiry.score(request)}
     return sample

@@ -16,7 +16,8 @@ from promptstill.console.errors import UserError
 from stages.generate import __main__ as generate
 from stages.ingest import __main__ as ingest
 from tests.project import REPOSITORY, configure, read_lines, record_answers, row, write, write_lines
-from tests.teacher_server import TeacherServer
+from tests.promptstill.teacher.project_state import PRICE, SAMPLING
+from tests.teacher_server import TeacherServer, last_line
 
 
 def test_every_row_and_golden_input_is_asked_once_per_sample(ingested: Path, teacher: TeacherServer) -> None:
@@ -113,3 +114,27 @@ def test_a_killed_run_loses_no_answer(ingested: Path, teacher: TeacherServer) ->
     generate.main("colour")
     assert len(teacher.requests) == asked
     assert (ingested / "data/generate/colour/rows.jsonl").read_bytes() == out
+
+
+def test_a_rerun_says_what_this_version_has_cost(
+    ingested: Path, teacher: TeacherServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(ingested, base_url=teacher.url, price=PRICE, sampling=SAMPLING)
+    generate.main("colour")
+    capsys.readouterr()
+    generate.main("colour")
+    assert "spent on this version 0.000648 USD" in capsys.readouterr().out
+
+
+def test_the_summary_counts_rows_that_were_given_up_and_says_how_to_ask_again(
+    ingested: Path, teacher: TeacherServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teacher.fault = lambda number, body: (
+        400 if last_line(body) in (row(3)["input"], row(5)["input"]) else None
+    )
+    configure(ingested, base_url=teacher.url, max_failure_fraction=0.2)
+    generate.main("colour")
+    assert (
+        "generate colour: given up: status 400 2; `dvc repro -f -s generate@colour` asks about them again"
+        in capsys.readouterr().out
+    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from pathlib import Path
 
 import pytest
+import yaml
 
 from stages.generate import __main__ as generate
 from stages.ingest import __main__ as ingest
+from still.stale import stale
 from tests.conftest import Run
-from tests.project import configure, row, write_lines
+from tests.project import configure, row, write, write_lines
 from tests.promptstill.teacher.project_state import PRICE, SAMPLING
 from tests.still.tables import table
 from tests.teacher_server import TeacherServer
@@ -45,3 +49,68 @@ def test_an_estimate_leaves_out_known_answers_and_learns_from_them(
     assert rows["completion tokens"] == ["8"]
     assert float(rows["USD"][0]) == pytest.approx(4 * 18e-6, rel=0.1)
     assert rows["time"][0].endswith("min")
+
+
+@pytest.mark.parametrize("grade", [False, True])
+def test_further_samples_are_counted_once(
+    ingested: Path, teacher: TeacherServer, run: Run, grade: bool
+) -> None:
+    """All samples disagree, so every row gets as many as are allowed, and the upper bound is exact."""
+    write(ingested / "prompts/colour/rubric.md", "Grade from 0 to 10.\nText: {input}\nAnswer: {answer}\n")
+    count = itertools.count()
+    teacher.reply = lambda body: ("red", "green", "blue")[next(count) % 3]
+    configure(ingested, base_url=teacher.url, concurrency=1)
+    generate.main("colour")
+    asked = len(teacher.requests)
+    configure(ingested, base_url=teacher.url, max_samples=4, grade=grade, concurrency=1)
+    rows = table(run("still.cli", "estimate", "colour", cwd=ingested, COLUMNS="120").stdout)
+    assert rows["answers known (recorded or journaled)"] == ["36"]
+    assert rows["requests"] == ["18", str(18 * (6 if grade else 2))]
+
+    replies = itertools.count()
+    teacher.reply = lambda body: (
+        f"grade {next(replies)}" if "Grade" in str(body) else ("red", "green", "blue")[next(count) % 3]
+    )
+    generate.main("colour")
+    grades = sum("Grade" in str(body) for body in teacher.requests)
+    assert len(teacher.requests) - asked - grades == 18 * 2
+    rows = table(run("still.cli", "estimate", "colour", cwd=ingested, COLUMNS="120").stdout)
+    assert rows["requests"] == ["0", "0"]
+
+
+def test_an_estimate_after_an_import_says_what_it_leaves_out(
+    ingested: Path, teacher: TeacherServer, run: Run
+) -> None:
+    generate.main("colour")
+    fresh = run("still.cli", "estimate", "colour", cwd=ingested)
+    assert "older" not in fresh.stdout
+    write_lines(ingested / "new.jsonl", [row(i) for i in (20, 21, 22)])
+    assert run("still.cli", "import", "colour", "new.jsonl", cwd=ingested).returncode == 0
+    shown = run("still.cli", "estimate", "colour", cwd=ingested)
+    assert "ingest is older than its inputs: data/traffic/colour.jsonl has 3 new rows\n" in shown.stdout
+    assert "run `dvc repro ingest@colour` and estimate again" in shown.stdout
+
+
+def test_folded_repeats_are_not_new_rows(ingested: Path, teacher: TeacherServer) -> None:
+    repeat = row(3) | {"id": "again"}
+    write_lines(ingested / "data/traffic/colour.jsonl", [*(row(i) for i in range(12)), repeat])
+    ingest.main("colour")
+    assert stale("colour") == []
+
+
+def test_dvcs_lock_shows_edits_that_no_id_shows(ingested: Path, teacher: TeacherServer) -> None:
+    traffic = ingested / "data/traffic/colour.jsonl"
+    block = yaml.safe_load((ingested / "params.yaml").read_text())["colour"]["ingest"]
+
+    def lock(**changes: object) -> None:
+        dep = {"path": "data/traffic/colour.jsonl", "md5": hashlib.md5(traffic.read_bytes()).hexdigest()}
+        stage = {"deps": [dep], "params": {"params.yaml": {"colour.ingest": block | changes}}}
+        write(ingested / "dvc.lock", yaml.safe_dump({"stages": {"ingest@colour": stage}}))
+
+    lock()
+    assert stale("colour") == []
+    lock(redact=[])
+    assert stale("colour") == ["params.yaml: colour.ingest has other values"]
+    lock()
+    write_lines(traffic, [row(i) | {"source": "fax"} for i in range(12)])
+    assert stale("colour") == ["data/traffic/colour.jsonl has other content"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+
+import pytest
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_rows
@@ -38,10 +41,12 @@ def test_a_preview_shows_what_flips_and_only_the_journal_changes(
     assert shown.returncode == 0, shown.stderr
     was = usual({"messages": [{"content": changed}]})
     assert f'row-003: "{was}" -> "green"' in shown.stdout
-    assert table(shown.stdout)["all rows"] == ["12", "1"]
+    assert table(shown.stdout)["all rows"] == ["12", "1", "0"]
     assert "these answers cost: 0.000432 USD" in shown.stdout
-    assert "a rebuild asks: about 12 more requests" in shown.stdout
-    assert "a rebuild costs: about 0.000216 USD more" in shown.stdout
+    assert "a rebuild asks: 12 more requests, at most 12\n" in shown.stdout
+    cost = shown.stdout.split("a rebuild costs: about ")[1].split()[0]
+    assert float(cost) == pytest.approx(12 * 18e-6, rel=0.15)
+    assert "flips: 1; about 0 by chance" in shown.stdout
     assert {path: path.read_bytes() for path in (ingested / "data").rglob("*") if path.is_file()} == before
 
     page = (ingested / ".still/preview/colour.html").read_text()
@@ -53,6 +58,32 @@ def test_a_preview_shows_what_flips_and_only_the_journal_changes(
     write(ingested / "prompts/colour/teacher.md", EDITED)
     generate.main("colour")
     assert len(teacher.requests) == asked + 12, "only the six golden inputs are new"
+    rebuilt = run("still.cli", "preview", "colour", "--prompt", "edited.md", "--rows", "3", cwd=ingested)
+    assert "a rebuild asks: 0 more requests, at most 0\n" in rebuilt.stdout
+
+
+def test_flips_stand_beside_those_that_chance_gives(ingested: Path, teacher: TeacherServer, run: Run) -> None:
+    """The teacher answers one row at random under any prompt, so its flip says nothing about the edit."""
+    answers = itertools.cycle(["red", "green", "blue", "green"])
+    moody, usual = row(4)["input"], teacher.reply
+    teacher.reply = lambda body: next(answers) if last_line(body) == moody else usual(body)
+    configure(ingested, base_url=teacher.url, concurrency=1)
+    generate.main("colour")
+    write(ingested / "edited.md", EDITED)
+    shown = run(
+        "still.cli", "preview", "colour", "--prompt", "edited.md", "--rows", "12", cwd=ingested, COLUMNS="140"
+    )
+    assert table(shown.stdout)["all rows"] == ["12", "1", "1"]
+    assert "flips: 1; about 1 by chance: the old prompt's own first two samples differ" in shown.stdout
+
+
+def test_one_sample_a_row_shows_no_chance(ingested: Path, teacher: TeacherServer, run: Run) -> None:
+    configure(ingested, base_url=teacher.url, samples=1)
+    generate.main("colour")
+    write(ingested / "edited.md", EDITED)
+    shown = run("still.cli", "preview", "colour", "--prompt", "edited.md", "--rows", "12", cwd=ingested)
+    assert "flips: 0; how many are chance is unknown" in shown.stdout
+    assert table(shown.stdout)["all rows"] == ["12", "0", "unknown"]
 
 
 def test_the_page_shows_traffic_as_text(ingested: Path, teacher: TeacherServer, run: Run) -> None:
@@ -74,7 +105,7 @@ def test_a_preview_without_rows_or_without_a_prompt_is_an_error(ingested: Path, 
     write(ingested / "edited.md", EDITED)
     failed = run("still.cli", "preview", "colour", "--prompt", "edited.md", cwd=ingested)
     assert failed.stderr == (
-        "error: data/generate/colour/rows.jsonl: no such file; run `dvc repro generate` first\n"
+        "error: data/generate/colour/rows.jsonl: no such file; run `dvc repro generate@colour` first\n"
     )
     generate.main("colour")
     failed = run("still.cli", "preview", "colour", "--prompt", "missing.md", cwd=ingested)

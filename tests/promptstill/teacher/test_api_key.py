@@ -37,7 +37,7 @@ def test_a_refused_key_stops_the_run_at_once_and_is_never_shown(
     ingested: Path, teacher: TeacherServer
 ) -> None:
     teacher.fault = lambda number, body: 401
-    with pytest.raises(UserError, match="the API key is missing or refused") as raised:
+    with pytest.raises(UserError, match="the API key in TEST_TEACHER_KEY is refused") as raised:
         generate.main("colour")
     assert TEACHER_KEY not in str(raised.value)
     assert len(teacher.requests) <= 8, "no more than were in flight"

@@ -59,10 +59,11 @@ def test_after_any_fault_that_passes_every_row_is_complete(
 def test_a_server_that_always_fails_ends_the_run(
     ingested: Path, teacher: TeacherServer, fault: Fault
 ) -> None:
-    configure(ingested, base_url=teacher.url, timeout_seconds=0.1, max_retries=1)
+    configure(ingested, base_url=teacher.url, timeout_seconds=0.1, max_retries=1, max_wait_seconds=0.1)
     teacher.fault = lambda number, body: fault
-    with pytest.raises(UserError, match="and are kept"):
+    with pytest.raises(UserError, match="and are kept") as raised:
         generate.main("colour")
+    assert teacher.url in str(raised.value)
     assert not (ingested / "data/generate/colour/rows.jsonl").exists()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from promptstill.console.errors import UserError
-from promptstill.teacher.fleet import Server, retry_after
+from promptstill.teacher.server import Server
 from stages.generate import __main__ as generate
 from tests.project import configure
 from tests.promptstill.teacher.project_state import REQUESTS, ROWS, limits, sampled_rows
@@ -45,7 +45,7 @@ def test_a_wait_of_minutes_is_kept_and_a_longer_one_ends_the_run(
     ingested: Path, teacher: TeacherServer
 ) -> None:
     server = Server("http://here", None, limits(max_wait_seconds=600))  # type: ignore[arg-type]
-    server.limited(started=5.0, now=10.0, retry_after=150.0)
+    server.limited(started=5.0, now=10.0, asked=150.0, reason="status 429")
     assert not server.lost
     assert not server.ready(159.9)
     assert server.ready(160.1)
@@ -56,19 +56,6 @@ def test_a_wait_of_minutes_is_kept_and_a_longer_one_ends_the_run(
     ):
         generate.main("colour")
     assert len(teacher.requests) <= 8, "only what was in flight"
-
-
-def test_retry_after_in_both_forms() -> None:
-    def seconds(value: str | None) -> float | None:
-        reply = type("Reply", (), {"headers": {} if value is None else {"retry-after": value}})
-        return retry_after(reply, datetime(2026, 11, 21, 12, tzinfo=UTC))
-
-    assert seconds("150") == 150
-    assert seconds("0.5") == 0.5
-    assert seconds("Sat, 21 Nov 2026 12:02:30 GMT") == 150
-    assert seconds("Sat, 21 Nov 2026 11:00:00 GMT") == 0
-    assert seconds("-3") == 0
-    assert seconds(None) is seconds("soon") is seconds("nan") is seconds("inf") is None
 
 
 def test_a_server_that_limits_the_rate_gets_fewer_requests_in_flight(
