@@ -39,6 +39,9 @@ def prepare(tokenizer: Any, name: str) -> Any:  # noqa: ANN401
     if tokenizer.pad_token is None:
         # The mask hides padding, so any token will do.
         tokenizer.pad_token = tokenizer.eos_token
+    if isinstance(tokenizer.chat_template, dict):
+        # Several templates by name, such as one for tools.
+        tokenizer.chat_template = tokenizer.chat_template.get("default")
     _mark_tokens_of_template(tokenizer)
     _require_spelling(tokenizer, name)
     tokenizer.chat_template = student_template(tokenizer, name)

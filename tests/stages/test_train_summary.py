@@ -9,6 +9,7 @@ import pytest
 from promptstill.console.errors import UserError
 from promptstill.models.student import load_tokenizer
 from stages.train import __main__ as train
+from stages.train.params import TrainParams
 from tests.stages.test_families import SCALED, random_model
 from tests.trained import TASK, write_split
 
@@ -30,3 +31,10 @@ def test_the_summary_names_unvalidated_labels_and_a_base_that_cannot_be_cut(
     lines = capsys.readouterr().out
     assert "GraniteForCausalLM computes otherwise when it is cut in two, so its frozen layers ran" in lines
     assert "warning: validation has no row of 1 of 2 labels (blue)" in lines
+
+
+def test_every_setting_reads_well_alone() -> None:
+    """`still params` shows a description without the settings around it."""
+    words = {name: str(field.description).split() for name, field in TrainParams.model_fields.items()}
+    assert [name for name, first in words.items() if first[0] in {"of", "on", "in", "for"}] == []
+    assert [name for name, all_words in words.items() if len(all_words) < 3] == []

@@ -111,6 +111,11 @@ def test_a_template_that_ends_an_answer_otherwise_still_gets_the_end_token(tiny:
     assert text == "<turn>user\n hello \n<turn_end>\n<turn>model\nred<|im_end|>"
 
 
+def test_of_several_templates_the_default_is_used(tiny: str) -> None:
+    several = prepare(bare(tiny, chat_template={"tool_use": "{{ tools }}", "default": CHATML}), "base")
+    assert several.chat_template == load_tokenizer(tiny).chat_template
+
+
 def test_a_template_that_drops_the_message_is_refused(tiny: str) -> None:
     with pytest.raises(UserError, match="base: its chat template cannot render a message and its answer"):
         prepare(bare(tiny, chat_template="{{ raise_exception('no users here') }}"), "base")
