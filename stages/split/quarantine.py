@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
-
 from promptstill.near.pairs import Pair
 from promptstill.rows.identity import input_hash
-from promptstill.rows.row import DedupedRow, GoldenCase, QuarantinedRow, QuarantineReason
+from promptstill.rows.row import Because, DedupedRow, GoldenCase, QuarantinedRow, QuarantineReason
 
 
 def quarantine(
@@ -15,17 +13,20 @@ def quarantine(
     golden: Sequence[GoldenCase],
     near: list[Pair],
     alike: list[tuple[int, int, float]],
+    contained: list[tuple[int, int, float]],
 ) -> tuple[list[int], list[QuarantinedRow]]:
     """Positions of the rows that stay, and the rows that leave with `quarantined_for`.
 
     `near` pairs positions of rows (left) with positions of golden cases (right) that are near by cosine and
-    text overlap. `alike` has the pairs whose text overlap alone is too high, with that overlap. A row leaves
-    for the nearest case of the strongest reason.
+    text overlap. `alike` has the pairs whose text overlap alone is too high, with that overlap, and
+    `contained` those of which one text contains the other, with the share that it contains. A row leaves for
+    the nearest case of the strongest reason.
     """
     same_text = {input_hash(case["input"]): case["id"] for case in golden}
     reason: dict[int, QuarantineReason] = {}
-    for left, right, overlap in sorted(alike, key=lambda pair: (pair[2], -pair[1])):
-        reason[left] = _reason(golden[right]["id"], None, overlap, "text")
+    for because, pairs in (("contained", contained), ("text", alike)):
+        for left, right, overlap in sorted(pairs, key=lambda pair: (pair[2], -pair[1])):
+            reason[left] = _reason(golden[right]["id"], None, overlap, because)
     for pair in sorted(near, key=lambda pair: (pair.cosine + pair.text_overlap, -pair.right)):
         reason[pair.left] = _reason(golden[pair.right]["id"], pair.cosine, pair.text_overlap, "near")
     for i, row in enumerate(rows):
@@ -37,7 +38,7 @@ def quarantine(
 
 
 def _reason(
-    golden_id: str, cosine: float | None, overlap: float, because: Literal["exact", "near", "text"]
+    golden_id: str, cosine: float | None, overlap: float, because: Because
 ) -> QuarantineReason:
     rounded = None if cosine is None else round(cosine, 4)
     return {"id": golden_id, "meaning": rounded, "text": round(overlap, 4), "because": because}
