@@ -49,7 +49,9 @@ def _overlap(shared: Counts, left: Counts, right: Counts) -> Similarities:
 
 def _containment(shared: Counts, left: Counts, right: Counts) -> Similarities:
     smaller = np.minimum(left[:, None], right[None])
-    return np.where(smaller >= LEAST_CONTAINED, shared / np.maximum(smaller, 1), 0.0)
+    share: Similarities = shared / np.maximum(smaller, 1)
+    share[smaller < LEAST_CONTAINED] = 0.0
+    return share
 
 
 # A long text has some thousand n-grams: this many texts take up to 200 MB.
@@ -161,9 +163,7 @@ def similar_texts_between(
     return sorted(pairs)
 
 
-def _blocks(
-    left: list[str], right: list[str], measure: Measure
-) -> Iterator[tuple[int, int, Similarities]]:
+def _blocks(left: list[str], right: list[str], measure: Measure) -> Iterator[tuple[int, int, Similarities]]:
     """First left, first right and similarities of each block of pairs between two lists.
 
     Memory is the n-grams of the shorter list and one block of the longer.

@@ -46,9 +46,7 @@ def main(task: str) -> None:
     write_json(certified_file(task), {name: hashes[name] for name in ("train", "validation")})
     thresholds = {"link": params.link.model_dump(), "quarantine": params.quarantine.model_dump()}
     facts = {"method": METHOD, "encoder": params.encoder, "thresholds": thresholds}
-    write_json(
-        metrics_file(task, "leaks"), facts | {"files_sha256": hashes, "pairs": certificates.of_splits}
-    )
+    write_json(metrics_file(task, "leaks"), facts | {"files_sha256": hashes, "pairs": certificates.of_splits})
     write_json(metrics_file(task, "leaks_random"), facts | {"pairs": certificates.of_random})
     say("split", task, summary_lines(placed, certificates, metrics))
 
