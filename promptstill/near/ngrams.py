@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ LEAST_CONTAINED = 12
 # The n-grams of one text, each once, in ascending order.
 Grams = NDArray[np.uint64]
 Counts = NDArray[np.int64]
-Similarities = NDArray[np.float64]
+Similarities = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Measure:
 
 
 def _overlap(shared: Counts, left: Counts, right: Counts) -> Similarities:
-    return shared / np.maximum(left[:, None] + right[None] - shared, 1)
+    share: Similarities = shared / np.maximum(left[:, None] + right[None] - shared, 1)
+    return share
 
 
 def _containment(shared: Counts, left: Counts, right: Counts) -> Similarities:

@@ -29,6 +29,7 @@ def page(build: Build) -> str:
     mistaken = {name: wrong(cases, build.spec) for name, cases in sets.items()}
     pairs = certificate(metrics["leaks"], metrics["leaks_random"])
     rows: dict[str, Sequence[Input]] = {"train": build.train, "validation": build.validation}
+    rows.update(sets)
     return render_html(
         "report.html",
         task=build.task,

@@ -12,7 +12,7 @@ from promptstill.near.alike import alike_texts
 from promptstill.near.corpus import Corpus, embedded
 from promptstill.near.ngrams import CONTAINMENT, OVERLAP, similar_texts_between
 from promptstill.near.pairs import near_pairs, near_pairs_between
-from promptstill.near.vectors import Engine
+from promptstill.near.vectors import Engine, Vectors
 from promptstill.rows.row import DedupedRow, IngestedCase, QuarantinedRow, SplitName
 from stages.split.assign import Parts, Placement, assign, random_split
 from stages.split.certificate import golden_part, leak_certificate, require_no_leaks, split_part
@@ -25,13 +25,14 @@ from stages.split.quarantine import quarantine
 
 @dataclass(frozen=True)
 class Placed:
-    """The splits, with what the certificate compares: `near` are the ids of all pairs that are too near to be
-    apart."""
+    """The splits, with what the certificate compares: the vectors of the rows with these ids, the golden
+    cases, and the ids of all pairs that are too near to be apart."""
 
     placement: Placement
     quarantined: list[QuarantinedRow]
     links: Links
-    corpus: Corpus[DedupedRow]
+    ids: list[str]
+    vectors: Vectors
     cases: Corpus[IngestedCase]
     near: set[tuple[str, str]]
 
@@ -74,16 +75,16 @@ def place(
     ids = [row["id"] for row in corpus.rows]
     too_near = {(ids[left], ids[right]) for left, right in chain(((p.left, p.right) for p in near), alike)}
     placement = assign(difficult, links, params, pins)
-    return Placed(placement, quarantined, links, corpus, cases, near_golden | too_near)
+    return Placed(placement, quarantined, links, ids, corpus.vectors, cases, near_golden | too_near)
 
 
 def certified(placed: Placed, seed: int) -> Certificates:
     """The certificate of the splits. Raises LeakError if they are not sound."""
-    position = {row["id"]: i for i, row in enumerate(placed.corpus.rows)}
+    position = {name: i for i, name in enumerate(placed.ids)}
 
     def certify(parts: Parts) -> dict[str, Any]:
         splits = [
-            split_part(name, Corpus(part, placed.corpus.vectors[[position[row["id"]] for row in part]]))
+            split_part(name, Corpus(part, placed.vectors[[position[row["id"]] for row in part]]))
             for name, part in parts.items()
         ]
         return leak_certificate([*splits, golden_part(placed.cases)], placed.near)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from promptstill.near.pairs import Pair
 from promptstill.rows.identity import input_hash
 from promptstill.rows.row import Because, DedupedRow, GoldenCase, QuarantinedRow, QuarantineReason
