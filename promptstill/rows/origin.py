@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from promptstill.rows.row import DedupedRow, Origin, TrafficRow
@@ -32,6 +33,11 @@ def origin_keys(row: DedupedRow) -> set[tuple[str, str]]:
     return {(kind, value) for source in origins for kind in KINDS if (value := source[kind]) is not None}
 
 
-def age(row: TrafficRow) -> tuple[str, str]:
+def moment(timestamp: str) -> datetime:
+    """The time that a row's timestamp names. As texts, `00:00:00.5Z` would come before `00:00:00Z`."""
+    return datetime.fromisoformat(timestamp)
+
+
+def age(row: TrafficRow) -> tuple[datetime, str]:
     """Sort key: the earliest row first."""
-    return row["timestamp"], row["id"]
+    return moment(row["timestamp"]), row["id"]

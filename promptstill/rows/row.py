@@ -173,13 +173,21 @@ class FloodedRow(DedupedRow, Removal):
     """dedupe: the representative of a group that left because its source sent too many paraphrases."""
 
 
+# The texts are equal, near by cosine and overlap, near by overlap alone, or one contains the other.
+Because = Literal["exact", "near", "text", "contained"]
+
+
 class QuarantineReason(TypedDict):
-    """The golden case that a row is too near to; `meaning` is None if the text alone decided."""
+    """The golden case that a row is too near to.
+
+    `meaning` is None if the text alone decided. `text` is the overlap of both texts, or the share of the
+    shorter text in the longer one where that decided.
+    """
 
     id: str
     meaning: float | None
     text: float
-    because: Literal["exact", "near", "text"]
+    because: Because
 
 
 class QuarantinedRow(DedupedRow):
@@ -203,9 +211,8 @@ class PlacedRow(RatedRow):
     split_reason: str
 
 
-Move = TypedDict("Move", {"id": str, "from": SplitName, "to": SplitName, "because": str, "pinned": bool})
-"""split: a row that a later link brought from one split to another, the row that made the link, and whether
-the moved row was pinned."""
+Move = TypedDict("Move", {"id": str, "from": SplitName, "to": SplitName, "because": str})
+"""split: a row that a link brought from one split to another, and the row that made the link."""
 
 
 class Message(TypedDict):

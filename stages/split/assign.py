@@ -3,20 +3,19 @@
 Rows are placed in order of time. A row without a link to an earlier row founds a component, and the quota
 chooses its split. A row with such links joins their component. A decision therefore depends only on the row
 and on earlier rows: later rows move no earlier one, unless they connect two components in different splits.
-In that case the split of the earlier component holds for both, and every row that moves is reported with the
-row that connected them. Rows of a release can be pinned, so that rows that disappear, or that arrive with an
-early timestamp, move nothing either.
+In that case the split of the earlier component holds for both. Rows of a release can be pinned, so that rows
+that disappear, or that arrive with an early timestamp, move nothing either. Only pins tell where rows were
+before, so only pinned rows are reported as moved, each with the row that connected it.
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from promptstill.console.errors import UserError
 from promptstill.near.components import Components
 from promptstill.rows.origin import age
 from promptstill.rows.row import Move, PlacedRow, RatedRow, SplitName
@@ -42,10 +41,15 @@ class Component:
 
 @dataclass(frozen=True)
 class Placement:
-    """Rows by split, in the order given, and the rows that a later link moved from one split to another."""
+    """Rows by split, in the order given.
+
+    `moves` has the pinned rows that are in another split than their pin. `joins` has every row that a later
+    row's link took to another split than that of the earlier rows alone, in the order of the links.
+    """
 
     parts: Parts
     moves: list[Move]
+    joins: list[Move]
 
 
 def assign(
@@ -72,7 +76,7 @@ def assign(
 
     graph = Components(len(rows))
     components: dict[int, Component] = {}
-    moves: list[Move] = []
+    joins: list[Move] = []
     for i in order:
         roots = graph.roots(earlier[i])
         joined = [components.pop(root) for root in roots]
@@ -88,7 +92,7 @@ def assign(
         quota.charge(rows[i], leader.split)
         for part in joined:
             if part.split != leader.split:
-                moves += [_move(rows[j], part.split, leader.split, rows[i], pinned) for j in part.rows]
+                joins += [_move(rows[j]["id"], part.split, leader.split, rows[i]["id"]) for j in part.rows]
         first = min((part.first for part in joined), key=lambda node: rank[node])
         # The longest list takes in the others, so that no row is copied often.
         members, *others = sorted((part.rows for part in joined), key=len, reverse=True)
@@ -109,19 +113,18 @@ def assign(
                 else _reason(row, component.split, params, quota, pinned),
             }
         )
-    return Placement({name: [row for row in placed if row["split"] == name] for name in SPLITS}, moves)
+    home = {row["id"]: row["split"] for row in placed}
+    because = {join["id"]: join["because"] for join in joins}
+    moves = [
+        _move(name, split, home[name], because[name])
+        for name, split in pinned.items()
+        if home.get(name, split) != split
+    ]
+    return Placement({name: [row for row in placed if row["split"] == name] for name in SPLITS}, moves, joins)
 
 
-def _move(
-    row: RatedRow, source: SplitName, target: SplitName, because: RatedRow, pinned: Mapping[str, SplitName]
-) -> Move:
-    return {
-        "id": row["id"],
-        "from": source,
-        "to": target,
-        "because": because["id"],
-        "pinned": row["id"] in pinned,
-    }
+def _move(name: str, source: SplitName, target: SplitName, because: str) -> Move:
+    return {"id": name, "from": source, "to": target, "because": because}
 
 
 def _reason(
@@ -144,27 +147,3 @@ def random_split(parts: Parts, seed: int) -> Parts:
     random.Random(seed).shuffle(rows)
     drawn = iter(rows)
     return {name: list(islice(drawn, len(part))) for name, part in parts.items()}
-
-
-def check_quotas(parts: Parts, params: SplitParams, task: str) -> None:
-    """Raise UserError that lists every label and hard slice of which a split holds too few rows."""
-    short = []
-    labels = sorted({row["label"] for part in parts.values() for row in part})
-    minimum = params.label_minimum
-    for split, least in zip(SPLITS, (minimum.train, minimum.validation, minimum.test), strict=True):
-        held = Counter(row["label"] for row in parts[split])
-        short += [
-            f"{split} holds {held[label]} of {least} rows of {label}"
-            for label in labels
-            if held[label] < least
-        ]
-    for name, hard in params.hard_slices.items():
-        count = sum(name in row["hard"] for row in parts["test"])
-        if count < hard.minimum:
-            short.append(f"test holds {count} of {hard.minimum} rows of slice {name}")
-    short += [f"{split} is empty" for split in SPLITS if not parts[split]]
-    if short:
-        raise UserError(
-            f"params.yaml: {task}.split: quotas are not met: {'; '.join(short)}; bring more such "
-            "traffic, raise the fraction, or lower the minimum"
-        )

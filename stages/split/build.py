@@ -8,34 +8,49 @@ from itertools import chain
 from typing import Any
 
 from promptstill.console.errors import UserError
+from promptstill.near.alike import alike_texts
 from promptstill.near.corpus import Corpus, embedded
-from promptstill.near.ngrams import overlapping_texts_between
+from promptstill.near.ngrams import CONTAINMENT, OVERLAP, similar_texts_between
 from promptstill.near.pairs import near_pairs, near_pairs_between
-from promptstill.near.vectors import Engine
-from promptstill.rows.row import DedupedRow, IngestedCase, Move, QuarantinedRow, SplitName
-from stages.split.assign import Parts, assign, check_quotas, random_split
+from promptstill.near.vectors import Engine, Vectors
+from promptstill.rows.row import DedupedRow, IngestedCase, QuarantinedRow, SplitName
+from stages.split.assign import Parts, Placement, assign, random_split
 from stages.split.certificate import golden_part, leak_certificate, require_no_leaks, split_part
 from stages.split.guards import require_unseen
 from stages.split.hard_slices import rated
-from stages.split.links import Links, check_giant, links_of
+from stages.split.links import Links, links_of
 from stages.split.params import SplitParams
 from stages.split.quarantine import quarantine
 
 
 @dataclass(frozen=True)
-class Built:
-    """The splits and what is known about them; `certificate_of_random` is that of a random split of the same
-    rows."""
+class Placed:
+    """The splits, with what the certificate compares: the vectors of the rows with these ids, the golden
+    cases, and the ids of all pairs that are too near to be apart."""
 
-    parts: Parts
+    placement: Placement
     quarantined: list[QuarantinedRow]
-    moves: list[Move]
     links: Links
-    certificate: dict[str, Any]
-    certificate_of_random: dict[str, Any]
+    ids: list[str]
+    vectors: Vectors
+    cases: Corpus[IngestedCase]
+    near: set[tuple[str, str]]
+
+    @property
+    def parts(self) -> Parts:
+        """The rows by split."""
+        return self.placement.parts
 
 
-def build(
+@dataclass(frozen=True)
+class Certificates:
+    """The leak certificate of the splits, and that of a random split of the same rows."""
+
+    of_splits: dict[str, Any]
+    of_random: dict[str, Any]
+
+
+def place(
     rows: list[DedupedRow],
     golden: list[IngestedCase],
     slices: Sequence[str],
@@ -43,39 +58,42 @@ def build(
     params: SplitParams,
     task: str,
     engine: Engine | None,
-) -> Built:
-    """Quarantine, link, place and certify the rows.
-
-    Raises UserError if no row stays, if a component is too large, or if quotas are not met, and LeakError if
-    the splits are not sound.
-    """
+) -> Placed:
+    """Quarantine, link and place the rows. Raises UserError if no row stays or a hard slice is unknown."""
     all_rows = embedded(rows, params.encoder, engine)
     cases = embedded(golden, params.encoder, engine)
     corpus, quarantined, near_golden = _without_quarantined(all_rows, cases, params, task, engine)
     link = params.link
     near = near_pairs(corpus.vectors, corpus.texts, link.min_cosine, link.min_text_overlap, engine)
+    similar = [
+        *alike_texts(corpus.texts, link.text_alone, OVERLAP),
+        *alike_texts(corpus.texts, link.contained, CONTAINMENT),
+    ]
+    alike = sorted({(left, right) for left, right, _ in similar})
     difficult = rated(corpus.rows, params, slices, task)
-    links = links_of(difficult, near)
-    check_giant(difficult, links, params.largest_component, task)
-    placement = assign(difficult, links, params, pins)
-    check_quotas(placement.parts, params, task)
-
-    position = {row["id"]: i for i, row in enumerate(corpus.rows)}
+    links = links_of(difficult, near, alike)
     ids = [row["id"] for row in corpus.rows]
-    too_near = near_golden | {(ids[pair.left], ids[pair.right]) for pair in near}
+    too_near = {(ids[left], ids[right]) for left, right in chain(((p.left, p.right) for p in near), alike)}
+    placement = assign(difficult, links, params, pins)
+    return Placed(placement, quarantined, links, ids, corpus.vectors, cases, near_golden | too_near)
+
+
+def certified(placed: Placed, seed: int) -> Certificates:
+    """The certificate of the splits. Raises LeakError if they are not sound."""
+    position = {name: i for i, name in enumerate(placed.ids)}
 
     def certify(parts: Parts) -> dict[str, Any]:
         splits = [
-            split_part(name, Corpus(part, corpus.vectors[[position[row["id"]] for row in part]]))
+            split_part(name, Corpus(part, placed.vectors[[position[row["id"]] for row in part]]))
             for name, part in parts.items()
         ]
-        return leak_certificate([*splits, golden_part(cases)], too_near)
+        return leak_certificate([*splits, golden_part(placed.cases)], placed.near)
 
-    certificate = certify(placement.parts)
+    certificate = certify(placed.parts)
     require_no_leaks(certificate)
-    require_unseen(chain.from_iterable(placement.parts.values()), [*golden, *quarantined])
-    by_chance = certify(random_split(placement.parts, params.seed))
-    return Built(placement.parts, quarantined, placement.moves, links, certificate, by_chance)
+    unseen = [*placed.cases.rows, *placed.quarantined]
+    require_unseen(chain.from_iterable(placed.parts.values()), unseen)
+    return Certificates(certificate, certify(random_split(placed.parts, seed)))
 
 
 def _without_quarantined(
@@ -96,13 +114,15 @@ def _without_quarantined(
         apart.min_text_overlap,
         engine,
     )
-    alike = overlapping_texts_between(rows.texts, golden.texts, apart.text_alone)
-    stay, quarantined = quarantine(rows.rows, golden.rows, near, alike)
+    alike = similar_texts_between(rows.texts, golden.texts, apart.text_alone, OVERLAP)
+    contained = similar_texts_between(rows.texts, golden.texts, apart.contained, CONTAINMENT)
+    stay, quarantined = quarantine(rows.rows, golden.rows, near, alike, contained)
     if not stay:
         raise UserError(
             f"params.yaml: {task}.split.quarantine: every row is near a golden case; raise the thresholds"
         )
-    pairs = [(pair.left, pair.right) for pair in near] + [(left, right) for left, right, _ in alike]
+    pairs = [(pair.left, pair.right) for pair in near]
+    pairs += [(left, right) for left, right, _ in [*alike, *contained]]
     return (
         rows.take(stay),
         quarantined,

@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from promptstill.near.corpus import Corpus
-from promptstill.near.ngrams import nearest_text_between
+from promptstill.near.ngrams import CONTAINMENT, LEAST_CONTAINED, OVERLAP, nearest_text_between
 from promptstill.near.pairs import nearest_between
 from promptstill.near.sampling import evenly
 from promptstill.near.vectors import Vectors
@@ -21,10 +21,14 @@ from stages.split.guards import LeakError
 # says so.
 TEXTS = 20_000
 METHOD = (
-    "keys: account, thread, document, translation group, near-duplicate group, component of every row, of "
-    "its exact repeats and of those that it represents; near pairs: cosine of embeddings and Jaccard index "
-    "of character n-grams, all pairs compared; nearest: the largest of either over all pairs"
+    "keys: account, thread, document, translation group, near-duplicate group and component of every row, of "
+    "its exact repeats and of the near-duplicates that it represents; near pairs: cosine of embeddings and "
+    "Jaccard index of character 2-grams and 3-grams together, that index alone, or the share of the shorter "
+    f"text's character 4-grams (at least {LEAST_CONTAINED}) in the longer text, all pairs compared; nearest: "
+    "the largest of each over all pairs"
 )
+# By name: what the nearest texts are nearest in.
+MEASURES = {"nearest_text": OVERLAP, "nearest_contained": CONTAINMENT}
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def golden_part(corpus: Corpus[IngestedCase]) -> Part:
 
 def leak_certificate(parts: Sequence[Part], near: set[tuple[str, str]]) -> dict[str, Any]:
     """For each pair of parts, the number of keys that both hold, the number of near pairs between them (both
-    0 in a sound split), and the nearest rows.
+    0 in a sound split), and the ids of the nearest rows.
 
     `near` are ids of rows that are too near to be apart.
     """
@@ -71,28 +75,22 @@ def leak_certificate(parts: Sequence[Part], near: set[tuple[str, str]]) -> dict[
 
 
 def _nearest(left: Part, right: Part) -> dict[str, Any]:
-    by_cosine = nearest_between(left.vectors, right.vectors)
+    nearest = {"nearest_meaning": _pair(left, right, nearest_between(left.vectors, right.vectors))}
     sample, others = evenly(len(left.rows), TEXTS), evenly(len(right.rows), TEXTS)
-    i, j, overlap = nearest_text_between(
-        [left.rows[k]["input"] for k in sample], [right.rows[k]["input"] for k in others]
-    )
-    nearest = {
-        "nearest_meaning": _pair(left, right, by_cosine),
-        "nearest_text": _pair(left, right, (sample[i], others[j], overlap)),
-    }
+    texts = [left.rows[k]["input"] for k in sample], [right.rows[k]["input"] for k in others]
+    for name, measure in MEASURES.items():
+        i, j, similarity = nearest_text_between(*texts, measure)
+        nearest[name] = _pair(left, right, (sample[i], others[j], similarity))
     if len(sample) < len(left.rows) or len(others) < len(right.rows):
         nearest["texts_compared"] = {left.name: len(sample), right.name: len(others)}
     return nearest
 
 
 def _pair(left: Part, right: Part, nearest: tuple[int, int, float]) -> dict[str, Any]:
+    """Similarity and ids. The certificate is in Git, so it holds no text of a row."""
     i, j, similarity = nearest
-    a, b = left.rows[i], right.rows[j]
-    return {
-        "similarity": round(similarity, 4),
-        left.name: {"id": a["id"], "input": a["input"]},
-        right.name: {"id": b["id"], "input": b["input"]},
-    }
+    ids = {left.name: left.rows[i]["id"], right.name: right.rows[j]["id"]}
+    return {"similarity": round(similarity, 4), **ids}
 
 
 def require_no_leaks(certificate: dict[str, Any]) -> None:

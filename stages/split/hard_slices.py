@@ -4,7 +4,8 @@ A hard slice is named in `split.hard_slices`. It is a slice of `slices.yaml` (su
 adversarial rows, which differ from task to task), or one of these, which depend on the answer:
 
     empty          no letter and no digit
-    rare_label     a label that fewer than the share `rare_label` of the rows have
+    rare_label     a label that fewer than the share `rare_label` of the rows have (for its share of test:
+                   of the rows up to this one, so that later rows change nothing)
     ambiguous      the teacher's samples disagree, or its confidence is below `unsure`
     must_abstain   the label is one of `abstain`: the right answer is that none of the others applies
 """
@@ -20,6 +21,7 @@ from promptstill.console.errors import UserError, did_you_mean
 from promptstill.rows.row import DedupedRow, RatedRow
 from stages.split.params import SplitParams
 
+RARE = "rare_label"
 # A text that is this many times as long or as short as the median has the highest difficulty by length.
 EXTREME = 8
 
@@ -62,7 +64,7 @@ def _built_in(rows: Sequence[DedupedRow], params: SplitParams) -> dict[str, Call
     count = Counter(row["label"] for row in rows)
     return {
         "empty": lambda row: not any(map(str.isalnum, row["input"])),
-        "rare_label": lambda row: count[row["label"]] < params.rare_label * len(rows),
+        RARE: lambda row: count[row["label"]] < params.rare_label * len(rows),
         "ambiguous": lambda row: row["agreement"] < 1 or _confidence(row) < params.unsure,
         "must_abstain": lambda row: row["label"] in params.abstain,
     }

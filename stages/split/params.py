@@ -19,11 +19,29 @@ class Thresholds(Settings):
     min_text_overlap: MinTextOverlap
 
 
-class Quarantine(Thresholds):
+class TextThresholds(Thresholds):
+    """Two texts that reach one of the last two are near whatever their cosine."""
+
+    text_alone: float = Field(
+        default=0.7,
+        gt=0,
+        le=1,
+        description="Jaccard index of character n-grams that counts as near whatever the cosine",
+    )
+    contained: float = Field(
+        default=0.85,
+        gt=0,
+        le=1,
+        description="share of the n-grams of the shorter text in the longer one that counts as near whatever "
+        "the cosine",
+    )
+
+
+class Quarantine(TextThresholds):
     """How near to a golden case a row may be."""
 
     text_alone: float = Field(
-        ge=0, le=1, description="Jaccard index of character n-grams that counts as near whatever the cosine"
+        gt=0, le=1, description="Jaccard index of character n-grams that counts as near whatever the cosine"
     )
 
 
@@ -57,7 +75,10 @@ class HardSlice(Settings):
     """A slice that is held out on purpose."""
 
     fraction: float | None = Field(
-        default=None, ge=0, le=1, description="share of such rows that goes to test; null for `test`"
+        default=None,
+        ge=0,
+        le=1,
+        description="share of such rows that goes to test; null if the slice has none of its own",
     )
     minimum: int = Field(ge=0, description="rows of the slice that test must hold, else the stage fails")
 
@@ -81,7 +102,7 @@ class SplitParams(StageParams):
     seed: int = Field(description="another seed gives another split")
     test: float = Field(gt=0, lt=1, description="share of the rows of each label")
     validation: float = Field(gt=0, lt=1, description="share of the rows of each label")
-    link: Thresholds = Field(description="rows nearer than this stay together; looser than in dedupe")
+    link: TextThresholds = Field(description="rows nearer than this stay together; looser than in dedupe")
     quarantine: Quarantine = Field(description="rows nearer than this to a golden case leave")
     label_minimum: LabelMinimum = Field(description="rows of each label that a split must hold")
     hard_slices: dict[str, HardSlice] = Field(

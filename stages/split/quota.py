@@ -12,9 +12,13 @@ component would not need the rows in order of time, but would leave the sizes of
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from datetime import datetime
 from typing import Protocol, get_args
 
+from promptstill.rows.origin import moment
 from promptstill.rows.row import RatedRow, SplitName
+from stages.split.hard_slices import RARE
 from stages.split.params import Sources, SplitParams, Windows
 
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
@@ -48,11 +52,13 @@ def quota_of(params: SplitParams) -> Quota:
 
 
 class ShareQuota:
-    """Every label gives each split its share; a hard slice may have a larger share of test."""
+    """Every label gives each split its share; a hard slice may have a share of test of its own."""
 
     def __init__(self, params: SplitParams) -> None:
         self._params = params
         self._credits: dict[tuple[str, float], Credits] = {}
+        self._charged: Counter[str] = Counter()
+        self._rows = 0
 
     def choose(self, row: RatedRow) -> tuple[SplitName, str]:
         """The split with the largest credit; the reason is `share` or `slice NAME`."""
@@ -63,11 +69,21 @@ class ShareQuota:
         """Add the shares to the credits of the row's stratum and charge the split."""
         _, test = self._test_share(row)
         _charge(self._credits_of(row["label"], test), self._shares(test), split)
+        self._charged[row["label"]] += 1
+        self._rows += 1
 
     def _test_share(self, row: RatedRow) -> tuple[str, float]:
-        fractions = {f"slice {name}": self._params.hard_slices[name].fraction for name in row["hard"]}
-        held_out = {name: share for name, share in fractions.items() if share is not None}
-        return max([("share", self._params.test), *held_out.items()], key=lambda pair: pair[1])
+        """The largest share among the row's hard slices that have one, or else the usual share."""
+        rare = [RARE] if RARE in self._params.hard_slices and self._is_rare(row["label"]) else []
+        names = [*(name for name in row["hard"] if name != RARE), *rare]
+        fractions = {f"slice {name}": self._params.hard_slices[name].fraction for name in names}
+        held_out = [(name, share) for name, share in fractions.items() if share is not None]
+        return max(held_out, key=lambda pair: pair[1], default=("share", self._params.test))
+
+    def _is_rare(self, label: str) -> bool:
+        """Whether the label is rare among the rows up to this one. Over all rows, a later row could make an
+        earlier label rare, or common, and so move rows."""
+        return self._charged[label] + 1 < self._params.rare_label * (self._rows + 1)
 
     def _shares(self, test: float) -> Credits:
         return {
@@ -101,14 +117,15 @@ class WindowQuota:
     """Validation and test are the latest windows of time."""
 
     def __init__(self, windows: Windows) -> None:
-        self._starts: dict[SplitName, str] = {
-            "test": windows.test_from,
-            "validation": windows.validation_from,
+        self._starts: dict[SplitName, datetime] = {
+            "test": moment(windows.test_from),
+            "validation": moment(windows.validation_from),
         }
 
     def choose(self, row: RatedRow) -> tuple[SplitName, str]:
         """The window that the row's timestamp is in."""
-        split = next((name for name, start in self._starts.items() if row["timestamp"] >= start), None)
+        received = moment(row["timestamp"])
+        split = next((name for name, start in self._starts.items() if received >= start), None)
         return split or "train", "window"
 
     def charge(self, row: RatedRow, split: SplitName) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from promptstill.near.ngrams import (
     nearest_text_between,
     nearest_texts,
-    overlapping_texts_between,
+    similar_texts_between,
     text_overlap,
 )
 
@@ -45,7 +45,7 @@ def test_the_nearest_text_has_the_largest_overlap(left: list[str], right: list[s
 @given(words, words, st.floats(0.05, 1))
 def test_similar_texts_are_all_pairs_that_reach_it(left: list[str], right: list[str], least: float) -> None:
     left, right = ["a" + text for text in left], ["b" + text for text in right]
-    pairs = overlapping_texts_between(left, right, least)
+    pairs = similar_texts_between(left, right, least)
     every = {(i, j): text_overlap(a, b) for i, a in enumerate(left) for j, b in enumerate(right)}
     assert {(i, j): pytest.approx(text) for i, j, text in pairs} == {
         pair: text for pair, text in every.items() if text >= least
