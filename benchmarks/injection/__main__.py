@@ -20,7 +20,7 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_rows, read_text
 from promptstill.core.paths import model_dir, out, prompt_file
 from promptstill.core.settings import task_names
-from promptstill.models.student import load_base, load_tokenizer, student_of, with_adapter
+from promptstill.models.student import load_base, student_of, student_tokenizer, with_adapter
 from promptstill.rows.row import Answer, GoldenCase, SampledCase
 from promptstill.teacher.questions import INPUT, render
 from stages.eval.replies import generate_replies
@@ -75,7 +75,7 @@ def student(task: str, spec: AnswerSpec) -> Asked:
     """The trained student."""
     about = student_of(task, spec)
     model = with_adapter(load_base(about["base"]), model_dir(task))
-    tokenizer = load_tokenizer(about["base"])
+    tokenizer = student_tokenizer(model_dir(task))
     limits = about["max_input_tokens"], about["max_answer_tokens"]
     return lambda texts: [reply.text for reply in generate_replies(texts, model, tokenizer, *limits)]
 
