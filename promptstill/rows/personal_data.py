@@ -65,9 +65,9 @@ IPV6 = regex.compile(
 )
 # Shorter ones are nobody's address, such as `::1`.
 SHORTEST_IPV6 = 7
-# Around digits that are the number of a book, the fraction of a decimal, or a price without its cents.
-BEFORE_OTHER_NUMBER = regex.compile(r"(?i:ISBN(?:-1[03])?[: ]{0,2})$|\d\.$")
-BEHIND_OTHER_NUMBER = regex.compile(r",\d\d(?!\d)")
+# Before the number of a book, before the fraction of a decimal, and behind a price without its cents.
+ISBN, FRACTION = regex.compile(r"(?i)ISBN(?:-1[03])?[: ]{0,2}$"), regex.compile(r"\d\.$")
+CENTS = regex.compile(r",\d\d(?!\d)")
 
 
 def find_emails(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
@@ -165,8 +165,11 @@ def find_phones(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
 
 
 def _is_other_number(text: str, start: int, end: int) -> bool:
-    before = BEFORE_OTHER_NUMBER.search(text, max(0, start - 10), start)
-    return before is not None or BEHIND_OTHER_NUMBER.match(text, end) is not None
+    """Whether digits with nothing but full stops between them belong to another kind of number."""
+    if ISBN.search(text, max(0, start - 10), start):
+        return True
+    solid = text[start:end].replace(".", "").isdigit()
+    return solid and bool(FRACTION.search(text, max(0, start - 2), start) or CENTS.match(text, end))
 
 
 def _alphanumeric(value: str) -> str:
