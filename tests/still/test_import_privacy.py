@@ -16,9 +16,9 @@ from promptstill.console.errors import UserError
 from promptstill.core.append import append_rows, appending
 from stages.ingest import __main__ as ingest
 from still.import_key import import_key
-from still.import_rows import import_rows
+from still.import_rows import git_warning, import_rows
 from tests.conftest import Run
-from tests.project import REPOSITORY, read_lines, row, write, write_lines
+from tests.project import REPOSITORY, read_lines, row, with_pipeline, write, write_lines
 
 NOW = "2026-05-01T00:00:00Z"
 TRAFFIC = "data/traffic/colour.jsonl"
@@ -180,3 +180,19 @@ def test_messages_name_the_file_as_it_was_typed(project: Path, run: Run) -> None
     for typed, message in (("new.csv", "new.csv:1: no column 'input'"), ("no.csv", "no.csv: no such file")):
         ended = run("still.cli", "import", "colour", typed, cwd=project / "deliveries")
         assert ended.stderr.startswith(f"error: {message}")
+
+
+def test_traffic_that_dvc_tracks_is_a_dependency_of_the_pipeline(project: Path, run: Run) -> None:
+    with_pipeline(project)
+    subprocess.run(["git", "-C", str(project), "init", "-q"], check=True)
+    assert run("dvc", "add", TRAFFIC, cwd=project).returncode == 0
+    tracked = (project / f"{TRAFFIC}.dvc").read_text()
+    imported(project, {"id": "late", "input": "a late row"})
+    assert git_warning(Path(TRAFFIC)) == ""
+    ended = run("dvc", "repro", "ingest@colour", cwd=project)
+    assert ended.returncode == 0, ended.stderr
+    assert "late" in {line["id"] for line in read_lines(project / "data/ingest/colour/rows.jsonl")}
+    assert (project / f"{TRAFFIC}.dvc").read_text() != tracked, "the new hash is ready to commit"
+    status = ["git", "-C", str(project), "status", "--porcelain", "--untracked-files=all", "data/traffic"]
+    untracked = subprocess.run(status, capture_output=True, text=True, check=True).stdout.split()[1::2]
+    assert untracked == ["data/traffic/.gitignore", "data/traffic/colour-json.jsonl", f"{TRAFFIC}.dvc"]
