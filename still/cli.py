@@ -56,7 +56,7 @@ def import_(
     go_to_root()
     from still.import_rows import import_rows
 
-    import_rows(task, path, source_format, columns or [], timestamp, origin)
+    import_rows(task, path, source_format, columns or [], timestamp, origin, shown=source)
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from promptstill.core.files import read_rows, replacing
 from promptstill.core.paths import cache_dir, out
@@ -25,6 +27,17 @@ R = TypeVar("R")
 CLUSTERS = 12
 # Characters of the text that represents a cluster.
 SHOWN = 56
+
+
+@dataclass(frozen=True)
+class Region:
+    """A cluster of texts: its number, which of all texts are inside, and the commonest label of its kept rows
+    with the label's share of them."""
+
+    number: int
+    inside: NDArray[np.bool_]
+    label: str
+    share: str
 
 
 def show_coverage(task: str) -> None:
@@ -58,10 +71,11 @@ def show_coverage(task: str) -> None:
     everything: list[IngestedRow | IngestedCase] = [*traffic, *golden]
     vectors = embed([row["input"] for row in everything], DedupeParams.load(task).encoder)
     cluster = clusters(vectors)
-    console.print(cluster_table(everything, vectors, cluster, len(traffic), splits["train"]))
+    regions = regions_of(everything, cluster, len(traffic), splits)
+    console.print(cluster_table(everything, vectors, regions, len(traffic), splits["train"]))
     page = cache_dir() / "coverage" / f"{task}.png"
     kept = {row["id"] for rows in splits.values() for row in rows}
-    draw(page, task, vectors, [row["id"] in kept for row in traffic])
+    draw(page, task, vectors, [row["id"] in kept for row in traffic], regions)
     console.print(f"map: {page}", highlight=False, soft_wrap=True)
 
 
@@ -80,7 +94,8 @@ def table_of(what: str, counts: Mapping[str, Counter[str]], quotas: Mapping[str,
         for name, of_set in counts.items():
             least = quotas.get(name, {}).get(value, 0)
             cells.append(f"{of_set[value]} of {least}" if least else str(of_set[value]))
-        table.add_row(value, *cells)
+        # A label or the name of a source may look like Rich's markup.
+        table.add_row(Text(value), *cells)
     return table
 
 
@@ -93,36 +108,52 @@ def clusters(vectors: Vectors) -> NDArray[np.int32]:
     return labels
 
 
+def regions_of(
+    rows: Sequence[Input], cluster: NDArray[np.int32], traffic: int, splits: Mapping[str, Sequence[SplitRow]]
+) -> list[Region]:
+    """The clusters that have traffic, largest first, each with the commonest label of its kept rows."""
+    label_of = {row["id"]: row["label"] for of_split in splits.values() for row in of_split}
+    regions: list[Region] = []
+    for name, _ in Counter(cluster[:traffic].tolist()).most_common():
+        inside = cluster == name
+        ids = [rows[place]["id"] for place in np.flatnonzero(inside[:traffic]).tolist()]
+        labels = Counter(label_of[row_id] for row_id in ids if row_id in label_of)
+        label = min(labels, key=lambda value: (-labels[value], value), default="")
+        share = labels[label] / max(1, labels.total())
+        regions.append(Region(len(regions) + 1, inside, label, f"{share:.0%}" if label else ""))
+    return regions
+
+
 def cluster_table(
     rows: Sequence[Input],
     vectors: Vectors,
-    cluster: NDArray[np.int32],
+    regions: Sequence[Region],
     traffic: int,
     train: Sequence[SplitRow],
 ) -> Table:
-    """The share of traffic, train and golden in each cluster, largest first, with its most central text."""
+    """The share of traffic, train and golden in each region, with its commonest label and its most central
+    text. The numbers are those on the map."""
     trained = {row["id"] for row in train}
-    table = Table("cluster of embeddings", box=SIMPLE_HEAD)
+    table = Table("cluster of embeddings", "label", "on the map", box=SIMPLE_HEAD)
     for name in ("traffic", "train", "golden"):
         table.add_column(name, justify="right")
     is_traffic = np.arange(len(rows)) < traffic
     is_train = np.array([row["id"] in trained for row in rows]) & is_traffic
-    for name, _ in Counter(cluster[is_traffic].tolist()).most_common():
-        inside = cluster == name
-        middle = vectors[inside].mean(axis=0)
-        nearest = np.flatnonzero(inside)[int((vectors[inside] @ middle).argmax())]
+    for region in regions:
+        middle = vectors[region.inside].mean(axis=0)
+        nearest = np.flatnonzero(region.inside)[int((vectors[region.inside] @ middle).argmax())]
         text = " ".join(rows[nearest]["input"].split())[:SHOWN]
         shares = [
-            f"{(inside & part).sum() / max(1, part.sum()):.1%}"
+            f"{(region.inside & part).sum() / max(1, part.sum()):.1%}"
             for part in (is_traffic, is_train, ~is_traffic)
         ]
-        table.add_row(text, *shares)
+        table.add_row(Text(text), Text(f"{region.label} {region.share}"), str(region.number), *shares)
     return table
 
 
-def draw(page: Path, task: str, vectors: Vectors, kept: list[bool]) -> None:
+def draw(page: Path, task: str, vectors: Vectors, kept: list[bool], regions: Sequence[Region]) -> None:
     """Draw all texts on the two principal axes of their embeddings: traffic that was kept, traffic that was
-    not, and golden."""
+    not, and golden; with number and label of each region in its middle."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -149,6 +180,7 @@ def draw(page: Path, task: str, vectors: Vectors, kept: list[bool]) -> None:
             linewidths=0,
             label=f"{name} ({len(points)})",
         )
+    mark(plot, places, regions)
     plot.set_title(f"{task}: embeddings of all texts on two of {vectors.shape[1]} principal axes")
     plot.set_xticks([])
     plot.set_yticks([])
@@ -156,3 +188,17 @@ def draw(page: Path, task: str, vectors: Vectors, kept: list[bool]) -> None:
     with replacing(page) as partial:
         figure.savefig(partial, format="png", dpi=110, bbox_inches="tight")
     pyplot.close(figure)
+
+
+def mark(plot: Any, places: NDArray[np.float64], regions: Sequence[Region]) -> None:  # noqa: ANN401
+    """Write number and label of each region into its middle on a plot."""
+    for region in regions:
+        x, y = np.median(places[region.inside], axis=0)
+        plot.annotate(
+            f"{region.number} {region.label}".strip(),
+            (x, y),
+            ha="center",
+            fontsize=9,
+            parse_math=False,
+            bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "alpha": 0.8, "linewidth": 0},
+        )

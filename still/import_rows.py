@@ -1,161 +1,120 @@
-"""`still import`: CSV, JSONL and OpenAI chat logs in, checked traffic rows appended to
+"""`still import`: rows of a file, checked and without names of accounts, appended to
 `data/traffic/<task>.jsonl`."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
+import shutil
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from promptstill.console.errors import UserError, did_you_mean
-from promptstill.core.files import JsonObject, read_lines, read_text, write_rows
-from promptstill.core.paths import prompt_file, traffic_file
+from promptstill.console.errors import UserError
+from promptstill.core.append import append_rows, appending
+from promptstill.core.files import JsonObject, read_lines
+from promptstill.core.paths import traffic_file
 from promptstill.core.settings import require_task
-from promptstill.teacher.questions import INPUT
+from promptstill.rows.origin import KINDS
+from promptstill.rows.pseudonym import is_personal, keyed_hash, pseudonym
+from promptstill.rows.row import TrafficRow
 from stages.ingest.contract import FIELDS, check_rows
-
-FORMATS = ("csv", "jsonl", "chat")
-# Cells of a CSV may be long mails; the csv module's own limit is 128 KiB.
-LONGEST_CELL = 16 * 2**20
+from still.import_formats import read_rows_of
+from still.import_key import import_key
 
 
 def import_rows(
-    task: str, source: Path, source_format: str, columns: list[str], timestamp: str, origin: str
+    task: str,
+    source: Path,
+    source_format: str,
+    columns: list[str],
+    timestamp: str,
+    origin: str,
+    shown: str = "",
 ) -> None:
-    """Append the rows of `source`. Nothing is written unless every row meets the row contract.
+    """Append the rows of `source` that the traffic does not have yet; `shown` is its name in messages.
 
-    A row without an id gets one from its content, so importing a file twice is an error about repeated ids.
+    Nothing is written unless every row meets the row contract. A row without an id gets one from its content,
+    so importing a file twice adds nothing.
     """
     require_task(task)
-    if not source.exists():
-        raise UserError(f"{source}: no such file; correct the path")
-    kind = source_format or guess_format(source)
-    if kind not in FORMATS:
-        raise UserError(f"--format: {kind!r} is none of {', '.join(FORMATS)}{did_you_mean(kind, FORMATS)}")
-    names = column_names(columns)
-    if kind == "csv":
-        numbered = from_csv(source, names)
-    elif kind == "jsonl":
-        numbered = from_jsonl(source, names)
-    else:
-        numbered = from_chat(source, prompt_file(task))
-    completed = ((number, complete(row, timestamp, origin)) for number, row in numbered)
-    new = check_rows(completed, source)
-
+    shown = shown or str(source)
+    numbered = read_rows_of(task, source, shown, source_format, columns)
+    key = import_key()
+    new = check_rows(completed(numbered, shown, timestamp, origin, key), Path(shown))
     target = traffic_file(task)
-    old = [row for _, row in read_lines(target)] if target.exists() else []
-    known = {row.get("id") for row in old}
-    twice = next((row["id"] for row in new if row["id"] in known), None)
-    if twice is not None:
-        raise UserError(f"{source}: id {twice!r} is already in {target}; give the new rows ids of their own")
-    write_rows(target, [*old, *new])
-    print(f"{len(new)} rows appended to {target}, {len(old) + len(new)} in all; run `dvc repro`")
+    with appending(target) as cut:
+        if cut:
+            print(f"{target}: removed half a line ({cut} bytes) at the end, which a killed import left")
+        old = list(known_rows(target, new, shown))
+        ids = {row["id"] for row in old}
+        added = [row for row in new if row["id"] not in ids]
+        append_rows(target, added)
+    there = f" ({len(ids)} were there already)" if ids else ""
+    print(f"{len(added)} rows appended to {target}{there}; run `dvc repro`")
+    warning = git_warning(target)
+    if warning:
+        print(warning, file=sys.stderr)
 
 
-def guess_format(source: Path) -> str:
-    """`csv` by the file's suffix, or else `chat` if the first row has messages, or else `jsonl`."""
-    if source.suffix.lower() in (".csv", ".tsv"):
-        return "csv"
-    _, first = next(read_lines(source), (0, {}))
-    return "chat" if _messages(first) is not None else "jsonl"
+def completed(
+    numbered: Iterator[tuple[int, JsonObject]], shown: str, timestamp: str, origin: str, key: bytes
+) -> Iterator[tuple[int, JsonObject]]:
+    """The rows with the defaults of the command line, with hashes as links, and with an id.
 
-
-def column_names(columns: list[str]) -> dict[str, str]:
-    """`{field: name in the file}` from `FIELD=NAME` options."""
-    names = {name: name for name in FIELDS}
-    for option in columns:
-        field, equals, name = option.partition("=")
-        if not equals or field not in FIELDS:
-            raise UserError(f"--column {option}: must be FIELD=NAME with a field of {', '.join(FIELDS)}")
-        names[field] = name
-    return names
-
-
-def from_csv(source: Path, names: dict[str, str]) -> Iterator[tuple[int, JsonObject]]:
-    """Rows of a CSV (or TSV) with a header; empty cells are absent values."""
-    csv.field_size_limit(LONGEST_CELL)
-    try:
-        with source.open(encoding="utf-8-sig", newline="") as lines:
-            table = csv.DictReader(
-                lines, delimiter="\t" if source.suffix.lower() == ".tsv" else ",", strict=True
-            )
-            header = table.fieldnames or []
-            if names["input"] not in header:
-                raise UserError(f"{source}:1: no column {names['input']!r}; map one with --column input=NAME")
-            for cells in table:
-                row: JsonObject = {field: cells[name] for field, name in names.items() if cells.get(name)}
-                row["input"] = cells[names["input"]] or ""
-                if "tags" in row:
-                    row["tags"] = row["tags"].split()
-                yield table.line_num, row
-    except UnicodeDecodeError as error:
-        raise UserError(f"{source}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8") from None
-    except csv.Error as error:
-        raise UserError(
-            f"{source}: not CSV ({error}); quote the cells that hold quotes or line breaks"
-        ) from None
-
-
-def from_jsonl(source: Path, names: dict[str, str]) -> Iterator[tuple[int, JsonObject]]:
-    """Rows of a JSONL file, without the fields that a row does not have."""
-    for number, values in read_lines(source):
-        yield number, {field: values[name] for field, name in names.items() if name in values}
-
-
-def from_chat(source: Path, prompt: Path) -> Iterator[tuple[int, JsonObject]]:
-    """The last user message of each logged request, without the teacher's prompt around it.
-
-    Understands a bare request body, one under `request` or `body`, and `created` or `created_at` as Unix
-    seconds or ISO.
+    An id in the file stays unless it holds personal data. Rows of the same content get different ids.
     """
-    before, _, after = read_text(prompt).partition(INPUT) if prompt.exists() else ("", "", "")
-    for number, log in read_lines(source):
-        contents = [
-            message.get("content")
-            for message in _messages(log) or []
-            if isinstance(message, dict) and message.get("role") == "user"
-        ]
-        if not contents or not isinstance(contents[-1], str):
+    times: Counter[str] = Counter()
+    given = {"timestamp": timestamp, "source": origin}
+    defaults = {field: value for field, value in given.items() if value}
+    for number, row in numbered:
+        row = {field: value for field, value in row.items() if value is not None}
+        row = {**defaults, **row}
+        if "timestamp" not in row:
             raise UserError(
-                f"{source}:{number}: no user message with text; remove the line or name --format jsonl"
+                f"{shown}:{number}: `timestamp` is missing; add it, name its field with "
+                "--column timestamp=NAME, or give one for all rows with --timestamp"
             )
-        text = contents[-1]
-        if before and text.startswith(before) and text.endswith(after):
-            text = text[len(before) : len(text) - len(after)]
-        row: JsonObject = {"input": text}
-        created = log.get("created", log.get("created_at"))
-        if isinstance(created, int | float):
-            row["timestamp"] = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
-        elif isinstance(created, str):
-            row["timestamp"] = created
-        user = log.get("user") or _body(log).get("user")
-        row |= {"account": str(user)} if user else {}
-        row |= {"id": str(log["custom_id"])} if "custom_id" in log else {}
+        row |= {kind: pseudonym(row[kind], kind, key) for kind in KINDS if isinstance(row.get(kind), str)}
+        if "id" not in row:
+            content = "\n".join(repr(row.get(field)) for field in FIELDS)
+            times[content] += 1
+            row["id"] = f"row-{keyed_hash(content + str(times[content]), 'content', key)}"
+        elif isinstance(row["id"], str) and is_personal(row["id"]):
+            row["id"] = f"row-{keyed_hash(row['id'], 'id', key)}"
         yield number, row
 
 
-def complete(row: JsonObject, timestamp: str, origin: str) -> JsonObject:
-    """The row with the defaults of the command line, and with an id made from its content if it has none."""
-    if timestamp:
-        row.setdefault("timestamp", timestamp)
-    if origin:
-        row.setdefault("source", origin)
-    if "id" not in row:
-        content = "\n".join(str(row.get(field)) for field in FIELDS)
-        row["id"] = f"row-{hashlib.sha256(content.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
-    return row
+def known_rows(target: Path, new: list[TrafficRow], shown: str) -> Iterator[TrafficRow]:
+    """The new rows that the traffic already has. Raises UserError if a row there has the id of another."""
+    by_id = {row["id"]: row for row in new}
+    for number, raw in read_lines(target) if target.exists() else ():
+        row = by_id.get(str(raw.get("id")))
+        if row is None:
+            continue
+        (old,) = check_rows([(number, raw)], target)
+        if old != row:
+            raise UserError(
+                f"{shown}: id {row['id']!r} is already in {target}, with other content; "
+                "give the new row an id of its own"
+            )
+        yield row
 
 
-def _body(log: JsonObject) -> JsonObject:
-    for name in ("request", "body"):
-        if isinstance(log.get(name), dict):
-            return _body(log[name])
-    return log
-
-
-def _messages(log: JsonObject) -> list[Any] | None:
-    messages = _body(log).get("messages")
-    return messages if isinstance(messages, list) else None
+def git_warning(target: Path) -> str:
+    """What to do if Git would store the texts of a traffic file; empty if DVC has it or Git ignores it."""
+    if shutil.which("git") is None or target.with_name(f"{target.name}.dvc").exists():
+        return ""
+    # 0: ignored; 1: not ignored; 128: no repository.
+    if (
+        subprocess.run(
+            ["git", "check-ignore", "-q", str(target)], capture_output=True, check=False
+        ).returncode
+        != 1
+    ):
+        return ""
+    tracked = subprocess.run(
+        ["git", "ls-files", "--error-unmatch", str(target)], capture_output=True, check=False
+    )
+    first = f"`git rm --cached {target}`, then " if tracked.returncode == 0 else ""
+    return f"warning: Git would store the texts in {target}; run {first}`dvc add {target}` (docs/traffic.md)"

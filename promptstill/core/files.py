@@ -23,7 +23,7 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
     """Yield `(line number, object)` for each line of a JSONL file, without blank lines.
 
     Raises UserError naming file (or `shown_as`) and line for bytes that are not UTF-8, text that is not JSON,
-    and values that are not objects.
+    text that UTF-8 cannot store, and values that are not objects.
     """
     name = shown_as or str(path)
     if not path.exists():
@@ -39,13 +39,26 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
                 raise UserError(
                     f"{name}:{number}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8"
                 ) from None
-            except (json.JSONDecodeError, RecursionError) as error:
+            # A number of more than 4,300 digits is a ValueError of its own.
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"{name}:{number}: not JSON ({error}); fix or remove the line") from None
+            if (b"\\ud" in raw or b"\\uD" in raw) and not _encodable(value):
+                raise UserError(
+                    f"{name}:{number}: half of a surrogate pair, which UTF-8 cannot store; repair the text"
+                )
             if not isinstance(value, dict):
                 raise UserError(
                     f"{name}:{number}: not a JSON object but {type(value).__name__}; write one row per line"
                 )
             yield number, value
+
+
+def _encodable(value: object) -> bool:
+    try:
+        compact_json(value).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def iter_rows(path: Path, kind: type[R], made_by: str = "") -> Iterator[R]:
@@ -150,6 +163,8 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
         raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg}); fix the line") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not JSON ({error}); fix the file") from None
 
 
 def read_text(path: Path) -> str:

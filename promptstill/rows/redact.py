@@ -7,59 +7,23 @@ links two rows.
 
 from __future__ import annotations
 
-import ipaddress
-import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import phonenumbers
-import regex
-from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
-from stdnum import iban, luhn
-from stdnum.exceptions import ValidationError
+from promptstill.rows.personal_data import Span, find_cards, find_emails, find_ibans, find_ips, find_phones
+from promptstill.rows.secret_shapes import find_secrets
 
-Span = tuple[int, int]
-
-# Detectors of detect-secrets that know the shape of a token. Detectors that guess from entropy or from a
-# nearby keyword are left out: they flag ordinary words of languages without spaces.
-SECRET_PLUGINS = (
-    "ArtifactoryDetector", "AWSKeyDetector", "AzureStorageKeyDetector", "BasicAuthDetector",
-    "DiscordBotTokenDetector", "GitHubTokenDetector", "GitLabTokenDetector", "JwtTokenDetector",
-    "MailchimpDetector", "NpmDetector", "OpenAIDetector", "PrivateKeyDetector", "PypiTokenDetector",
-    "SendGridDetector", "SlackDetector", "SquareOAuthDetector", "StripeDetector", "TelegramBotTokenDetector",
-    "TwilioKeyDetector",
-)  # fmt: skip
-# Shapes that the installed detectors do not cover: newer OpenAI and Anthropic keys, Hugging Face and Google
-# keys, bearer headers, whole blocks of private keys.
-SECRET_SHAPES = regex.compile(
-    r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bAIza[A-Za-z0-9_-]{35}|\bgithub_pat_[A-Za-z0-9_]{22,}"
-    r"|(?i:\bbearer\s+)\K[A-Za-z0-9._~+/-]{20,}=*"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-)
-EMAIL = regex.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+\p{L}{2,24}(?![\w-])"
-)
-IBAN = regex.compile(r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]{1,4}){3,8}\b")
-# Card numbers begin with 2 to 6. A run of one digit is a filler that passes the check digit by accident.
-CARD = regex.compile(r"(?<![\w-])(?!(\d)(?:[ -]?\1)+(?![ -]?\d))[2-6](?:[ -]?\d){12,18}(?![\w-])")
-IP = regex.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7})(?![\w:]|\.\d)"
-)
+# No finder has this character (object replacement) in a value, beside a value or between its groups.
+TAKEN = "\ufffc"
 
 
 def redact(text: str, kinds: Iterable[str], phone_regions: tuple[str, ...]) -> tuple[str, Counter[str]]:
     """Replace the given kinds of data; return the new text and how many values of each kind were replaced."""
-    spans: list[tuple[int, int, str]] = []
-    for kind in kinds:
-        for start, end in FINDERS[kind](text, phone_regions):
-            # Finders run in the order of params; a later finder skips what an earlier one has taken.
-            if all(end <= taken or start >= until for taken, until, _ in spans):
-                spans.append((start, end, kind))
     numbers: dict[tuple[str, str], int] = {}
     counts: Counter[str] = Counter()
     pieces, position = [], 0
-    for start, end, kind in sorted(spans):
+    for start, end, kind in find(text, kinds, phone_regions):
         value = text[start:end]
         if (kind, value) not in numbers:
             counts[kind] += 1
@@ -69,75 +33,70 @@ def redact(text: str, kinds: Iterable[str], phone_regions: tuple[str, ...]) -> t
     return "".join([*pieces, text[position:]]), counts
 
 
-def _secrets(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    yield from (match.span() for match in SECRET_SHAPES.finditer(text))
-    for shape in _detector_shapes():
-        yield from (match.span() for match in shape.finditer(text))
+def find(text: str, kinds: Iterable[str], phone_regions: tuple[str, ...]) -> list[tuple[int, int, str]]:
+    """`(start, end, kind)` of every value in `text`, in order and without overlaps.
+
+    Finders run in the order of `kinds`; a later finder does not see what an earlier one has taken. The work
+    grows in proportion to the length of the text.
+    """
+    plain, places = plain_form(text)
+    spans: list[tuple[int, int, str]] = []
+    for kind in kinds:
+        new = [*FINDERS[kind](plain, phone_regions)]
+        plain = _without(plain, new)
+        spans += [(places[start], places[end - 1] + 1, kind) for start, end in new]
+    return sorted(spans)
 
 
-@cache
-def _detector_shapes() -> tuple[re.Pattern[str], ...]:
-    """The shapes of the detectors. Whole matches are used, because some capture only a token's prefix."""
-    detectors = get_mapping_from_secret_type_to_class().values()
-    by_name = {detector.__name__: detector for detector in detectors}
-    return tuple(shape for name in sorted(SECRET_PLUGINS) for shape in by_name[name]().denylist)
+def plain_form(text: str) -> tuple[str, Sequence[int]]:
+    """The text as the finders read it, and the place in `text` of each of its characters.
+
+    Digits of every script and full-width letters become ASCII, every space becomes U+0020, and invisible
+    format characters are left out: a zero-width space or a direction mark must not hide a number.
+    """
+    plain = text.translate(PLAIN_CHARACTERS)
+    if len(plain) == len(text):
+        return plain, range(len(text))
+    return plain, [i for i, character in enumerate(text) if PLAIN_CHARACTERS[ord(character)] is not None]
 
 
-def _emails(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    yield from (match.span() for match in EMAIL.finditer(text))
+class _PlainCharacters(dict[int, str | int | None]):
+    """The table of `plain_form`, filled as characters are met."""
+
+    def __missing__(self, code: int) -> str | int | None:
+        character = chr(code)
+        category = unicodedata.category(character)
+        if category == "Nd":
+            plain: str | int | None = str(unicodedata.digit(character))
+        elif category == "Zs":
+            plain = " "
+        elif category == "Cf":
+            plain = None
+        else:
+            # The full-width forms of U+0021 to U+007E.
+            plain = code - 0xFEE0 if 0xFF01 <= code <= 0xFF5E else code
+        self[code] = plain
+        return plain
 
 
-def _ibans(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    for match in IBAN.finditer(text):
-        # The next word can look like one more group: drop characters from the end until the check digits fit.
-        value, start = match.group(), match.start()
-        while len(value) >= 15:
-            if _valid(iban.validate, value):
-                yield start, start + len(value)
-                break
-            value = value[:-1].rstrip(" -")
+PLAIN_CHARACTERS = _PlainCharacters()
 
 
-def _cards(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    yield from (
-        m.span() for m in CARD.finditer(text) if _valid(luhn.validate, regex.sub(r"\D", "", m.group()))
-    )
-
-
-def _ips(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    yield from (
-        m.span() for m in IP.finditer(text) if ":" not in m.group() or len(m.group()) > 6 if _is_ip(m.group())
-    )
-
-
-def _phones(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    for region in (None, *regions):
-        for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=phonenumbers.Leniency.VALID):
-            yield match.start, match.end
-
-
-def _valid(validate: Callable[[str], str], value: str) -> bool:
-    try:
-        validate(value)
-    except ValidationError:
-        return False
-    return True
-
-
-@cache
-def _is_ip(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
+def _without(text: str, spans: Iterable[Span]) -> str:
+    pieces, position = [], 0
+    for start, end in sorted(spans):
+        # Two shapes of the same kind may overlap; each character is blanked once.
+        start = max(start, position)
+        pieces += [text[position:start], TAKEN * (end - start)]
+        position = max(position, end)
+    return "".join([*pieces, text[position:]])
 
 
 FINDERS: dict[str, Callable[[str, tuple[str, ...]], Iterator[Span]]] = {
-    "secret": _secrets,
-    "email": _emails,
-    "iban": _ibans,
-    "card": _cards,
-    "ip": _ips,
-    "phone": _phones,
+    "secret": find_secrets,
+    "email": find_emails,
+    "iban": find_ibans,
+    "card": find_cards,
+    "ip": find_ips,
+    "phone": find_phones,
 }

@@ -56,8 +56,6 @@ def _problem(raw: JsonObject) -> str | None:
             continue
         if not isinstance(value, str):
             return f"`{name}` is not a string but {type(value).__name__}; quote it"
-        if not _encodable(value):
-            return f"`{name}` has half of a surrogate pair, which UTF-8 cannot store; repair the text"
     if not raw["id"].strip():
         return "`id` is empty; give every row an id of its own"
     tags = raw.get("tags", [])
@@ -67,7 +65,7 @@ def _problem(raw: JsonObject) -> str | None:
         None
         if _utc(raw["timestamp"])
         else (
-            f"`timestamp` {raw['timestamp']!r} is not ISO 8601 with a time zone; "
+            f"`timestamp` {raw['timestamp']!r} is not ISO 8601 with a time zone, in the years 1 to 9999; "
             "write for example 2026-03-02T06:21:13Z"
         )
     )
@@ -81,18 +79,15 @@ def _repeated(row_id: str, first_line_of: dict[str, int]) -> str | None:
     )
 
 
-def _encodable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def _utc(timestamp: str) -> str | None:
     try:
         moment = datetime.fromisoformat(timestamp)
-    except ValueError:
+        if moment.tzinfo is None:
+            return None
+        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    # UTC can be before the year 1 or after the year 9999.
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        return None
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _complete(raw: JsonObject) -> TrafficRow:
@@ -100,13 +95,18 @@ def _complete(raw: JsonObject) -> TrafficRow:
         "id": raw["id"],
         "input": raw["input"],
         "source": raw.get("source"),
-        "account": raw.get("account"),
-        "thread": raw.get("thread"),
-        "document": raw.get("document"),
-        "translation_group": raw.get("translation_group"),
+        "account": _link(raw.get("account")),
+        "thread": _link(raw.get("thread")),
+        "document": _link(raw.get("document")),
+        "translation_group": _link(raw.get("translation_group")),
         "timestamp": _utc(raw["timestamp"]) or "",
         "tags": sorted(set(raw.get("tags", []))),
     }
+
+
+def _link(value: str | None) -> str | None:
+    """An empty text is no account: it must not link all rows that have it."""
+    return value if value and value.strip() else None
 
 
 def _message(problems: list[tuple[int, str]], path: Path) -> str:

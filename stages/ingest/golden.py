@@ -20,8 +20,9 @@ def check_golden(
 ) -> list[GoldenCase]:
     """Check golden cases and bring their answers into canonical form.
 
-    A case holds `id`, `input` and `answer`, and may hold `tags`. Raises UserError with the line of a case
-    that lacks a field, repeats an id or an input, or has an answer that the task's parser does not accept.
+    A case holds `id` (non-empty), `input` and `answer`, and may hold `tags` (list of text). Raises UserError
+    with the line of a case that lacks a field, has one of another type, repeats an id or an input, or has an
+    answer that the task's parser does not accept.
     """
     cases: list[GoldenCase] = []
     seen: dict[str, int] = {}
@@ -57,6 +58,21 @@ def _check_fields(raw: JsonObject, where: str) -> None:
         raise UserError(f"{where}: `{unknown}` is not a field of a golden case{hint}; remove it")
     if not isinstance(raw["id"], str) or not isinstance(raw["input"], str):
         raise UserError(f"{where}: `id` and `input` must be strings; quote them")
+    if not raw["id"].strip():
+        raise UserError(f"{where}: `id` is empty; give every case an id of its own")
+    tags = raw.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise UserError(f"{where}: `tags` is not a list of strings; write [] for none")
+
+
+def refuse_long_inputs(golden: Sequence[GoldenCase], limit: int, path: Path) -> None:
+    """Raise UserError if the input of a case has more than `limit` characters: no case may leave silently."""
+    case = next((case for case in golden if len(case["input"]) > limit), None)
+    if case is not None:
+        raise UserError(
+            f"{path}: {case['id']}: the input has {len(case['input'])} characters and ingest.max_chars is "
+            f"{limit}; shorten it, or raise the limit"
+        )
 
 
 def refuse_shared_ids(traffic: Sequence[TrafficRow], golden: Sequence[GoldenCase], path: Path) -> None:

@@ -15,6 +15,7 @@ from promptstill.rows.identity import same_text
 from stages.ingest import __main__ as ingest
 from stages.ingest.contract import check_rows
 from stages.ingest.fold import fold_repeats
+from stages.ingest.params import IngestParams
 from tests.project import read_lines, row, write, write_lines
 
 HERE = Path("rows.jsonl")
@@ -33,6 +34,10 @@ HERE = Path("rows.jsonl")
         (json.dumps(row(0) | {"acount": "x"}), "`acount` is not a field of a row (did you mean account?)"),
         (json.dumps(row(0) | {"tags": "x"}), "`tags` is not a list"),
         (json.dumps(row(0) | {"input": "\ud800"}), "surrogate"),
+        (json.dumps(row(0) | {"tags": ["\udfff"]}), "surrogate"),
+        (json.dumps(row(0)).replace('"input"', '"input\\uD800"'), "surrogate"),
+        ('{"id": ' + "1" * 5000 + "}", "not JSON"),
+        (json.dumps(row(0) | {"timestamp": "0001-01-01T00:00:00+14:00"}), "in the years 1 to 9999"),
         (json.dumps(row(1)), "`id` 'row-001' is already used on line 1"),
     ],
 )
@@ -113,6 +118,34 @@ def test_metrics_count_every_row(project: Path) -> None:
     assert rows[-1]["input"] == "write to [EMAIL_1]"
 
 
+def test_a_row_that_is_too_long_leaves_and_is_counted(project: Path) -> None:
+    long = row(1, input="x" * 50_001)
+    write_lines(project / "data/traffic/colour.jsonl", [row(0), long, row(2, input="x" * 50_000)])
+    ingest.main("colour")
+    metrics = json.loads((project / "metrics/colour/ingest.json").read_text())
+    assert (metrics["input"], metrics["kept"], metrics["reasons"]) == (3, 2, {"too_long": 1})
+    ids = [line["id"] for line in read_lines(project / "data/ingest/colour/rows.jsonl")]
+    assert ids == ["row-000", "row-002"]
+
+
+def test_a_blank_account_links_no_rows() -> None:
+    (checked,) = check_rows([(1, row(0, account=" ", thread=""))], HERE)
+    assert (checked["account"], checked["thread"]) == (None, None)
+
+
+def test_missing_traffic_names_the_command_that_brings_it(project: Path) -> None:
+    (project / "data/traffic/colour.jsonl").unlink()
+    with pytest.raises(UserError, match=r"colour\.jsonl: no such file; run `still import colour FILE`"):
+        ingest.main("colour")
+
+
+@pytest.mark.parametrize("region", ["XX", "gb", "UK"])
+def test_a_region_without_phone_numbers_is_refused(region: str) -> None:
+    block = {"redact": ["phone"], "phone_regions": ["US", region]}
+    with pytest.raises(UserError, match=rf"here\.phone_regions: no region '{region}' with phone numbers"):
+        IngestParams.check(block, "here")
+
+
 @pytest.mark.parametrize(
     ("case", "message"),
     [
@@ -122,10 +155,16 @@ def test_metrics_count_every_row(project: Path) -> None:
         ({"id": "first", "input": "x", "answer": "red"}, "the id is already on line 1"),
         ({"id": "g", "input": " one ", "answer": "red"}, "the input is already on line 1"),
         ({"id": "row-001", "input": "x", "answer": "red"}, "also names a traffic row"),
+        ({"id": "g", "input": "\ud800", "answer": "red"}, "surrogate"),
+        ({"id": "g", "input": "x", "answer": "red", "tags": ["\ud800"]}, "surrogate"),
+        ({"id": "g", "input": "x", "answer": "red", "tags": "hard"}, "`tags` is not a list of strings"),
+        ({"id": " ", "input": "x", "answer": "red"}, "`id` is empty"),
+        ({"id": "g", "input": "x" * 50_001, "answer": "red"}, "the input has 50001 characters"),
     ],
 )
 def test_a_bad_golden_case_is_named(project: Path, case: dict[str, Any], message: str) -> None:
-    write_lines(project / "golden/colour.jsonl", [{"id": "first", "input": "one", "answer": "red"}, case])
+    cases = [{"id": "first", "input": "one", "answer": "red"}, case]
+    write(project / "golden/colour.jsonl", "".join(json.dumps(line) + "\n" for line in cases))
     with pytest.raises(UserError) as raised:
         ingest.main("colour")
     assert "golden/colour.jsonl" in str(raised.value)

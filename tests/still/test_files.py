@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from promptstill.core.files import replacing, write_csv, write_rows
+from promptstill.console.errors import UserError
+from promptstill.core.files import read_json, replacing, write_csv, write_rows
+from promptstill.core.files import read_lines as read_numbered
 from tests.project import read_lines, write
 
 
@@ -42,3 +44,24 @@ def test_remains_of_a_killed_process_are_removed_by_the_next_write(tmp_path: Pat
 def test_a_cell_that_a_spreadsheet_would_run_is_made_inert(tmp_path: Path) -> None:
     write_csv(tmp_path / "t.csv", ("name", "n"), [("=1+1", -1), ("plain", 2)])
     assert (tmp_path / "t.csv").read_text() == "name,n\n'=1+1,-1\nplain,2\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("1" * 5000, "not JSON"),
+        ('"\\ud800"', "half of a surrogate pair"),
+        ('{"deep": ["\\uDFFF"]}', "half of a surrogate pair"),
+        ("[" * 100_000, "not JSON"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, value: str, message: str) -> None:
+    write(tmp_path / "rows.jsonl", f'{{"a": "\\ud83d\\ude00"}}\n{{"a": {value}}}\n')
+    with pytest.raises(UserError, match=rf"^rows:2: {message}"):
+        list(read_numbered(tmp_path / "rows.jsonl", shown_as="rows"))
+
+
+def test_a_document_with_a_number_that_is_too_long_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", "1" * 5000)
+    with pytest.raises(UserError, match=r"a\.json: not JSON"):
+        read_json(tmp_path / "a.json")

@@ -9,7 +9,7 @@ import pytest
 
 from promptstill.console.errors import UserError
 from promptstill.rows.slices import Slice, load_slices, slices_of
-from tests.project import write
+from tests.project import REPOSITORY, write
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,38 @@ def test_mistakes_in_slices(project: Path, content: str, message: str) -> None:
     with pytest.raises(UserError) as raised:
         load_slices("colour")
     assert message in str(raised.value)
+
+
+SHIPPED = sorted(path.parent.name for path in REPOSITORY.glob("expectations/*/slices.yaml"))
+PIECES = (
+    "a",
+    "字",
+    "a: ",
+    "a:\n",
+    "\n",
+    "\n ",
+    " ",
+    "AAA ",
+    "AAA b",
+    "; ",
+    "2 ",
+    "2.",
+    "<",
+    "@",
+    "{",
+    "\n a\n",
+    "print",
+)
+
+
+@pytest.mark.parametrize("task", SHIPPED)
+def test_no_shipped_pattern_explodes_on_the_longest_texts(task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    slices = load_slices(task)
+    assert len(SHIPPED) > 1
+    for piece in PIECES:
+        # A pattern that takes too long raises UserError.
+        slices_of(piece * (50_000 // len(piece)), [], "chat", slices)
 
 
 def test_a_pattern_that_backtracks_for_ever_is_stopped() -> None:

@@ -1,0 +1,1 @@
+"""How much personal data redaction finds, beside the recognisers of Presidio."""
