@@ -58,8 +58,7 @@ class Sample(TypedDict):
     """One reply of the teacher.
 
     `logprob` is the sum over the reply's tokens, if the server gave log-probabilities. `structured` says
-    whether a response format was asked for. `left_out` names the sampling settings that were not sent because
-    the server refuses them. `score` is the teacher's own grade.
+    whether a response format was asked for. `score` is the teacher's grade, `left_out` settings not sent.
     """
 
     sample: int
