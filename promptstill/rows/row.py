@@ -59,10 +59,8 @@ class IngestedRow(TrafficRow):
 class Sample(TypedDict):
     """One reply of the teacher.
 
-    `logprob` is the sum over the reply's tokens, if the server gave log-probabilities. `structured` says
-    whether a response format was asked for. `left_out` names the sampling settings that were not sent because
-    the server refuses them. `score` is the teacher's own grade.
-    """
+    `logprob` is the sum over its tokens, `structured` whether a response format was asked for, `left_out` the
+    sampling settings that the server refuses, and `score` the teacher's own grade."""
 
     sample: int
     response: str

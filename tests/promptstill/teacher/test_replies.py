@@ -30,3 +30,25 @@ def test_half_a_surrogate_pair_does_not_end_the_run(ingested: Path, teacher: Tea
     teacher.reply = lambda body: "red \ud83d"
     generate.main("colour")
     assert sampled_rows(ingested)[0]["samples"][0]["response"] == "red ?"
+
+
+def test_tokens_of_the_reasoning_are_billed_wherever_a_server_counts_them() -> None:
+    def tokens(**usage: object) -> tuple[object, object]:
+        reply = {"choices": [{"message": {"content": "red"}}], "usage": usage}
+        record = read_reply(json.dumps(reply).encode())
+        return record.get("prompt_tokens"), record.get("completion_tokens")
+
+    assert tokens(prompt_tokens=10, completion_tokens=302, total_tokens=312) == (10, 302)
+    assert tokens(prompt_tokens=10, completion_tokens=2, total_tokens=312) == (10, 302)
+    assert tokens(prompt_tokens=10, completion_tokens=2) == (10, 2)
+    assert tokens(prompt_tokens=-5, completion_tokens=True, total_tokens="12") == (None, None)
+    assert tokens(prompt_tokens=10**30, completion_tokens=2) == (None, 2)
+
+
+def test_a_broken_count_of_tokens_loses_no_paid_answer() -> None:
+    reply = {
+        "choices": [{"message": {"content": "red"}, "logprobs": {"content": [{"logprob": None}]}}],
+        "usage": [],
+    }
+    record = read_reply(json.dumps(reply).encode())
+    assert record == {"response": "red", "finish_reason": None, "model": ""}
