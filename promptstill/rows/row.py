@@ -36,7 +36,7 @@ class Provenance(TypedDict):
 
 
 class Origin(Provenance):
-    """What a row keeps of every row that it stands for."""
+    """What a row keeps of every row that it represents."""
 
     id: str
 
@@ -149,7 +149,7 @@ class GroupedRow(KeptRow):
 
 
 class DedupedRow(GroupedRow):
-    """dedupe: the representative of a group, with the origins of the rows that it stands for."""
+    """dedupe: the representative of a group, with the origins of the rows that it represents."""
 
     linked: list[Origin]
 
