@@ -17,7 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-BLOCK = 2048
+BLOCK = 1024
+# Texts whose n-grams are kept: those of two blocks of near_pairs. A long text has some thousand n-grams of
+# eight bytes, so this takes up to 200 MB.
+CACHED = 4096
 # With fewer n-grams, a text does not count as contained in another: a greeting is part of many texts.
 # 12 n-grams are about 15 characters.
 LEAST_CONTAINED = 12
@@ -56,8 +59,7 @@ def _containment(shared: Counts, left: Counts, right: Counts) -> Similarities:
     return share
 
 
-# A long text has some thousand n-grams: this many texts take up to 200 MB.
-@lru_cache(maxsize=2 * BLOCK)
+@lru_cache(maxsize=CACHED)
 def _overlap_grams(text: str) -> Grams:
     """The 2-grams and 3-grams of the folded text, with a space at both ends."""
     folded = fold(text)
@@ -69,7 +71,7 @@ def _overlap_grams(text: str) -> Grams:
     return np.unique(np.concatenate([twos, twos[:-1] << np.uint64(21) | points[2:]]))
 
 
-@lru_cache(maxsize=2 * BLOCK)
+@lru_cache(maxsize=CACHED)
 def _containment_grams(text: str) -> Grams:
     """The 4-grams of the folded text in UTF-16.
 

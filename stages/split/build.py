@@ -65,11 +65,9 @@ def place(
     corpus, quarantined, near_golden = _without_quarantined(all_rows, cases, params, task, engine)
     link = params.link
     near = near_pairs(corpus.vectors, corpus.texts, link.min_cosine, link.min_text_overlap, engine)
-    similar = [
-        *alike_texts(corpus.texts, link.text_alone, OVERLAP),
-        *alike_texts(corpus.texts, link.contained, CONTAINMENT),
-    ]
-    alike = sorted({(left, right) for left, right, _ in similar})
+    measured = ((link.text_alone, OVERLAP), (link.contained, CONTAINMENT))
+    similar = [alike_texts(corpus.texts, least, measure) for least, measure in measured if least is not None]
+    alike = sorted({(left, right) for left, right, _ in chain.from_iterable(similar)})
     difficult = rated(corpus.rows, params, slices, task)
     links = links_of(difficult, near, alike)
     ids = [row["id"] for row in corpus.rows]
@@ -114,8 +112,10 @@ def _without_quarantined(
         apart.min_text_overlap,
         engine,
     )
-    alike = similar_texts_between(rows.texts, golden.texts, apart.text_alone, OVERLAP)
-    contained = similar_texts_between(rows.texts, golden.texts, apart.contained, CONTAINMENT)
+    alike, contained = (
+        [] if least is None else similar_texts_between(rows.texts, golden.texts, least, measure)
+        for least, measure in ((apart.text_alone, OVERLAP), (apart.contained, CONTAINMENT))
+    )
     stay, quarantined = quarantine(rows.rows, golden.rows, near, alike, contained)
     if not stay:
         raise UserError(

@@ -44,6 +44,9 @@ def test_a_text_that_contains_another_is_in_its_split(monkeypatch: pytest.Monkey
     home = home_of(built.parts)
     assert home[f"row-{first:03}"] == home[f"row-{other:03}"]
     assert built.links["text"] == [tuple(sorted((first, other)))]
+    near = {"meaning": 0.99, "text": 0.9}
+    unlinked = placed(rows, "none", monkeypatch, link=near | {"text_alone": None, "contained": None})
+    assert unlinked.links["text"] == []
     certificates = certified(built, seed=1)
     assert all(pair["near_pairs"] == 0 for pair in certificates.of_splits.values())
     assert sum(pair["near_pairs"] for pair in certificates.of_random.values()) <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import combinations
 
 import pytest
@@ -78,3 +79,18 @@ def test_pairs_between_two_lists_and_their_nearest_are_those_of_all_pairs(
     assert similar_texts_between(left, right, least, CONTAINMENT) == reaching
     nearest = min(every, key=lambda pair: (-pair[2], pair[:2]))
     assert nearest_text_between(left, right, CONTAINMENT) == nearest
+
+
+@pytest.mark.parametrize("measure", [OVERLAP, CONTAINMENT])
+def test_more_rows_need_no_more_memory_beside_few_golden_cases(measure: Measure) -> None:
+    def peak(count: int) -> int:
+        rows = [f"{i * 7919:x} and {i * 104729:x} are the numbers of row {i}" for i in range(count)]
+        tracemalloc.start()
+        similar_texts_between(rows, ["a golden case", "another golden case"], 0.9, measure)
+        largest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return largest
+
+    peak(5000)
+    few, many = peak(5000), peak(10_000)
+    assert (many - few) / 5000 < 100, "bytes for each further row"
