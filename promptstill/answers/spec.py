@@ -63,11 +63,13 @@ class Normalisation(Settings):
 
 @dataclass(frozen=True)
 class Parsed:
-    """Either `answer`, or a `problem` with its `detail`."""
+    """Either `answer`, with the names of the `repairs` that reading it needed, or a `problem` with its
+    `detail`."""
 
     answer: Answer | None
     problem: Problem | None = None
     detail: str | None = None
+    repairs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -100,13 +100,22 @@ class UnansweredRow(IngestedRow):
 
 
 class Decision(TypedDict):
-    """The answer that the samples give; if none of them parses, the `problem` of the first one."""
+    """The answer that the samples give; if none of them parses, the `problem` of the first one.
+
+    `valid_samples` is the number of samples that parse, `agreement` the share of these that agree with the
+    answer, and `dissent` the number of these that contradict it. `answer_sample` is the index of the sample
+    whose reply is the answer, and `repairs` names what its reading needed.
+    """
 
     score: NotRequired[float]
     answer: ReadOnly[Answer | None]
     label: ReadOnly[str | None]
     confidence: float | None
     agreement: float
+    valid_samples: int
+    dissent: int
+    answer_sample: int | None
+    repairs: list[str]
     problem: Problem | None
     problem_detail: str | None
 

@@ -1,0 +1,132 @@
+"""Great Expectations: a checked suite and tables of rows in, the filters that each row fails out.
+
+Rows are judged in blocks. For an expectation about rows, the library's own condition is computed: a mask of
+the rows that fail it. Its full report would list every failing value as well, which takes most of its time.
+Expectations that need all rows are judged once, over the columns that they name.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from promptstill.console.errors import UserError
+from stages.validate.suite import Filter, Suite
+
+# Only whether the table passes and the observed value are needed.
+SHORT_REPORT = {"result_format": {"result_format": "BASIC", "partial_unexpected_count": 0}}
+
+Failing = NDArray[np.bool_]
+
+
+class Checks:
+    """A suite that Great Expectations has accepted."""
+
+    def __init__(self, suite: Suite) -> None:
+        """Load the library. Raises UserError for a suite that it refuses."""
+        os.environ["GX_ANALYTICS_ENABLED"] = "false"
+        # What the library logs about a failed computation is in the error that is raised here.
+        logging.getLogger("great_expectations").setLevel(logging.CRITICAL)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            import great_expectations as gx
+        try:
+            expectations = gx.ExpectationSuite(**suite.content).expectations
+        except Exception as error:
+            # The library raises several unrelated types, always for a mistake in the file.
+            raise UserError(f"{suite.path}: Great Expectations refuses the suite: {error}") from None
+        self.filters = suite.filters
+        self._expectations = dict(zip(suite.filters, expectations, strict=True))
+        self._conditions: dict[Filter, Any] = {}
+
+    def failing(self, table: pd.DataFrame, filters: Sequence[Filter]) -> Failing:
+        """Whether a row fails a filter about rows: bool, shape `(len(filters), len(table))`.
+
+        The table has a RangeIndex. Raises UserError for an expectation that cannot be computed.
+        """
+        from great_expectations.execution_engine import PandasExecutionEngine
+        from great_expectations.validator.metrics_calculator import MetricsCalculator
+
+        failing = np.zeros((len(filters), len(table)), dtype=bool)
+        engine = PandasExecutionEngine(batch_data_dict={"rows": table})
+        conditions = [self._condition(item, engine) for item in filters]
+        calculator = MetricsCalculator(execution_engine=engine, show_progress_bars=False)
+        metrics, aborted = calculator.compute_metrics(conditions)
+        for number, (item, condition) in enumerate(zip(filters, conditions, strict=True)):
+            if condition.id not in metrics:
+                raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted)}")
+            # The mask leaves out rows that the expectation skips, such as nulls.
+            mask = metrics[condition.id][0]
+            failing[number, mask.index[mask.to_numpy(dtype=bool)]] = True
+        return failing
+
+    def require(self, table: pd.DataFrame, filters: Sequence[Filter]) -> None:
+        """Raise UserError for the first of the expectations about the whole table that fails."""
+        from great_expectations.execution_engine import PandasExecutionEngine
+        from great_expectations.validator.metrics_calculator import MetricsCalculator
+
+        engine = PandasExecutionEngine(batch_data_dict={"rows": table})
+        calculator = MetricsCalculator(execution_engine=engine, show_progress_bars=False)
+        for item in filters:
+            expectation = self._expectations[item]
+            needed = expectation.get_validation_dependencies(engine, SHORT_REPORT).metric_configurations
+            metrics, aborted = calculator.compute_metrics(list(needed.values()))
+            if aborted:
+                raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted)}")
+            result = expectation.metrics_validate(metrics, SHORT_REPORT, engine)
+            if not result.success:
+                raise UserError(
+                    f"{item.where}: the whole table fails (observed {result.result.get('observed_value')}); "
+                    "check the rows or the bound"
+                )
+
+    def _condition(self, item: Filter, engine: Any) -> Any:  # noqa: ANN401
+        """The library's metric that says which rows fail an expectation."""
+        from great_expectations.validator.metric_configuration import MetricConfiguration
+
+        if item not in self._conditions:
+            expectation = self._expectations[item]
+            metrics = expectation.get_validation_dependencies(
+                engine, {"result_format": {"result_format": "BOOLEAN_ONLY"}}
+            ).metric_configurations
+            count = metrics[f"{expectation.map_metric}.unexpected_count"]
+            self._conditions[item] = MetricConfiguration(
+                f"{expectation.map_metric}.condition", count.metric_domain_kwargs, count.metric_value_kwargs
+            )
+        return self._conditions[item]
+
+
+class AllRows:
+    """The columns of all rows that some filters need, without the rows: numbers as arrays, texts as Arrow
+    arrays. It takes no memory per row if the filters only count rows."""
+
+    def __init__(self, filters: Sequence[Filter]) -> None:
+        self.filters = tuple(filters)
+        self.columns = tuple(dict.fromkeys(name for item in filters for name in item.columns))
+        self._blocks: list[pd.DataFrame] = []
+        self._rows = 0
+
+    def add(self, table: pd.DataFrame) -> None:
+        """Keep the columns of a block of rows."""
+        self._rows += len(table)
+        if self.columns:
+            self._blocks.append(table[list(self.columns)].copy())
+
+    def table(self) -> pd.DataFrame:
+        """The table of all rows."""
+        if not self._blocks:
+            return pd.DataFrame(index=pd.RangeIndex(self._rows))
+        return pd.concat(self._blocks, ignore_index=True)
+
+
+def _message(aborted: dict[Any, Any]) -> str:
+    """The message of the first exception that stopped a computation."""
+    stopped = (info for value in aborted.values() for info in value["exception_info"])
+    return next((str(info.exception_message) for info in stopped), "no reason given")
