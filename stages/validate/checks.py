@@ -128,5 +128,4 @@ class AllRows:
 
 def _message(aborted: dict[Any, Any]) -> str:
     """The message of the first exception that stopped a computation."""
-    stopped = (info for value in aborted.values() for info in value["exception_info"])
-    return next((str(info.exception_message) for info in stopped), "no reason given")
+    return next((str(value["exception_info"].exception_message) for value in aborted.values()), "no reason")
