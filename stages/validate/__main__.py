@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from promptstill.answers.consensus import reader
 from promptstill.answers.reviews import Reviewed, Reviews, check_reviews, match_reviews
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
@@ -59,7 +60,8 @@ def sampled_rows(task: str) -> Iterator[SampledRow]:
 def blocks(task: str, reviews: Reviews, spec: AnswerSpec) -> Iterator[list[tuple[AnsweredRow, Reviewed]]]:
     """The answered rows in blocks, with the reviews that apply to them."""
     rows = sampled_rows(task)
-    while block := [answered(row, reviews, spec) for row in islice(rows, BLOCK)]:
+    read = reader(spec)
+    while block := [answered(row, reviews, spec, read) for row in islice(rows, BLOCK)]:
         yield block
 
 
@@ -76,6 +78,8 @@ def judged_rows(
             if needs_a_person(validated):
                 queue.add(validated)
             yield validated
+        # The generator of the blocks refers to this one while it makes the next.
+        block.clear()
     judge.finish()
 
 

@@ -11,6 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,15 @@ from stages.validate.suite import Filter, Suite
 SHORT_REPORT = {"result_format": {"result_format": "BASIC", "partial_unexpected_count": 0}}
 
 Failing = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Condition:
+    """What is prepared once for an expectation and computed for every block."""
+
+    engine: Any
+    graph: Any
+    metric: tuple[str, str, str]
 
 
 class Checks:
@@ -44,26 +54,23 @@ class Checks:
             raise UserError(f"{suite.path}: Great Expectations refuses the suite: {error}") from None
         self.filters = suite.filters
         self._expectations = dict(zip(suite.filters, expectations, strict=True))
-        self._conditions: dict[Filter, Any] = {}
+        self._conditions: dict[Filter, _Condition] = {}
 
     def failing(self, table: pd.DataFrame, filters: Sequence[Filter]) -> Failing:
         """Whether a row fails a filter about rows: bool, shape `(len(filters), len(table))`.
 
         The table has a RangeIndex. Raises UserError for an expectation that cannot be computed.
         """
-        from great_expectations.execution_engine import PandasExecutionEngine
-        from great_expectations.validator.metrics_calculator import MetricsCalculator
-
         failing = np.zeros((len(filters), len(table)), dtype=bool)
-        engine = PandasExecutionEngine(batch_data_dict={"rows": table})
-        conditions = [self._condition(item, engine) for item in filters]
-        calculator = MetricsCalculator(execution_engine=engine, show_progress_bars=False)
-        metrics, aborted = calculator.compute_metrics(conditions)
-        for number, (item, condition) in enumerate(zip(filters, conditions, strict=True)):
-            if condition.id not in metrics:
+        for number, item in enumerate(filters):
+            condition = self._conditions.get(item) or self._prepare(item, table)
+            # The library filters whole tables by the nulls of a column: other columns would cost time.
+            condition.engine.load_batch_data("rows", table[list(item.columns)])
+            metrics, aborted = condition.graph.resolve(show_progress_bars=False)
+            if condition.metric not in metrics:
                 raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted)}")
             # The mask leaves out rows that the expectation skips, such as nulls.
-            mask = metrics[condition.id][0]
+            mask = metrics[condition.metric][0]
             failing[number, mask.index[mask.to_numpy(dtype=bool)]] = True
         return failing
 
@@ -78,7 +85,7 @@ class Checks:
             expectation = self._expectations[item]
             needed = expectation.get_validation_dependencies(engine, SHORT_REPORT).metric_configurations
             metrics, aborted = calculator.compute_metrics(list(needed.values()))
-            if aborted:
+            if any(metric.id not in metrics for metric in needed.values()):
                 raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted)}")
             result = expectation.metrics_validate(metrics, SHORT_REPORT, engine)
             if not result.success:
@@ -87,19 +94,24 @@ class Checks:
                     "check the rows or the bound"
                 )
 
-    def _condition(self, item: Filter, engine: Any) -> Any:  # noqa: ANN401
-        """The library's metric that says which rows fail an expectation."""
+    def _prepare(self, item: Filter, table: pd.DataFrame) -> _Condition:
+        """Find the metric that says which rows fail an expectation, with all that it is computed from."""
+        from great_expectations.execution_engine import PandasExecutionEngine
         from great_expectations.validator.metric_configuration import MetricConfiguration
+        from great_expectations.validator.validation_graph import ValidationGraph
 
-        if item not in self._conditions:
-            expectation = self._expectations[item]
-            metrics = expectation.get_validation_dependencies(
-                engine, {"result_format": {"result_format": "BOOLEAN_ONLY"}}
-            ).metric_configurations
-            count = metrics[f"{expectation.map_metric}.unexpected_count"]
-            self._conditions[item] = MetricConfiguration(
-                f"{expectation.map_metric}.condition", count.metric_domain_kwargs, count.metric_value_kwargs
-            )
+        engine = PandasExecutionEngine(batch_data_dict={"rows": table})
+        expectation = self._expectations[item]
+        metrics = expectation.get_validation_dependencies(
+            engine, {"result_format": {"result_format": "BOOLEAN_ONLY"}}
+        ).metric_configurations
+        count = metrics[f"{expectation.map_metric}.unexpected_count"]
+        metric = MetricConfiguration(
+            f"{expectation.map_metric}.condition", count.metric_domain_kwargs, count.metric_value_kwargs
+        )
+        graph = ValidationGraph(execution_engine=engine)
+        graph.build_metric_dependency_graph(metric)
+        self._conditions[item] = _Condition(engine, graph, metric.id)
         return self._conditions[item]
 
 

@@ -15,7 +15,7 @@ from stages.validate.observed import Observed
 from stages.validate.suite import Suite
 
 # Rows in a block. More take more memory, about 8 kB each; for fewer, the fixed cost of a block counts.
-BLOCK = 10_000
+BLOCK = 50_000
 
 Block = Sequence[AnsweredRow]
 

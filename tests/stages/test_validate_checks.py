@@ -46,13 +46,14 @@ KINDS: list[tuple[str, dict[str, Any]]] = [
 
 def table(rows: int = 400) -> pd.DataFrame:
     random = np.random.default_rng(0)
-    words = ["red", "blue", None, "réd", "größe", '{"a": 1}']
+    words = np.array(["red", "blue", None, "réd", "größe", '{"a": 1}'], dtype=object)
+    problems = np.array(["not_json", None], dtype=object)
     return pd.DataFrame(
         {
             "input": pd.Series([f"text {i % 350}" for i in range(rows)], dtype="str"),
             "reply": pd.Series(random.choice(words, rows), dtype="str"),
             "label": pd.Series(random.choice(words, rows), dtype="str"),
-            "problem": pd.Series(random.choice(["not_json", None], rows), dtype="str"),
+            "problem": pd.Series(random.choice(problems, rows), dtype="str"),
             "confidence": random.choice([0.1, 0.9, np.nan], rows),
             "agreement": random.choice([0.5, 1.0, np.nan], rows),
             "samples": random.integers(1, 5, rows),
