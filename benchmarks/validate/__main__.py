@@ -3,8 +3,8 @@
     python -m benchmarks.validate
 
 `suite_vs_masks_1m` is the time that the stage's filters take over a million rows, in blocks as in the stage,
-divided by the time of hand-written masks over the whole table (processor time, one thread). The suite is the shipped one of
-support-tickets with an expectation about the source: ten in all. Both must find the same rows.
+divided by the time of hand-written masks over the whole table, both in processor seconds. The suite is the
+shipped one of support-tickets with an expectation about the source: ten in all. Both must find the same rows.
 `report_vs_masks_1m` is the same for Great Expectations' own full report. `peak_memory_1m_vs_100k` divides the
 largest memory of the stage with a million rows by that with a hundred thousand.
 """

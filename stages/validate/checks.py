@@ -28,12 +28,13 @@ Failing = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class _Condition:
-    """What is prepared once for an expectation and computed for every block."""
+class _Group:
+    """Filters that are judged together, prepared once and computed for every block."""
 
+    columns: tuple[str, ...]
     engine: Any
     graph: Any
-    metric: tuple[str, str, str]
+    metrics: dict[Filter, tuple[str, str, str]]
 
 
 class Checks:
@@ -54,25 +55,24 @@ class Checks:
             raise UserError(f"{suite.path}: Great Expectations refuses the suite: {error}") from None
         self.filters = suite.filters
         self._expectations = dict(zip(suite.filters, expectations, strict=True))
-        self._conditions: dict[Filter, _Condition] = {}
+        self._groups: dict[tuple[Filter, ...], list[_Group]] = {}
 
     def failing(self, table: pd.DataFrame, filters: Sequence[Filter]) -> Failing:
         """Whether a row fails a filter about rows: bool, shape `(len(filters), len(table))`.
 
         The table has a RangeIndex. Raises UserError for an expectation that cannot be computed.
         """
-        failing = np.zeros((len(filters), len(table)), dtype=bool)
-        for number, item in enumerate(filters):
-            condition = self._conditions.get(item) or self._prepare(item, table)
-            # The library filters whole tables by the nulls of a column: other columns would cost time.
-            condition.engine.load_batch_data("rows", table[list(item.columns)])
-            metrics, aborted = condition.graph.resolve(show_progress_bars=False)
-            if condition.metric not in metrics:
-                raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted)}")
-            # The mask leaves out rows that the expectation skips, such as nulls.
-            mask = metrics[condition.metric][0]
-            failing[number, mask.index[mask.to_numpy(dtype=bool)]] = True
-        return failing
+        failing = {item: np.zeros(len(table), dtype=bool) for item in filters}
+        for group in self._prepared(tuple(filters), table):
+            group.engine.load_batch_data("rows", table[list(group.columns)])
+            metrics, aborted = group.graph.resolve(show_progress_bars=False)
+            for item, metric in group.metrics.items():
+                if metric not in metrics:
+                    raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted, metric)}")
+                # The mask leaves out rows that the expectation skips, such as nulls.
+                mask = metrics[metric][0]
+                failing[item][mask.index[mask.to_numpy(dtype=bool)]] = True
+        return np.array(list(failing.values()), dtype=bool).reshape(len(filters), len(table))
 
     def require(self, table: pd.DataFrame, filters: Sequence[Filter]) -> None:
         """Raise UserError for the first of the expectations about the whole table that fails."""
@@ -94,25 +94,39 @@ class Checks:
                     "check the rows or the bound"
                 )
 
-    def _prepare(self, item: Filter, table: pd.DataFrame) -> _Condition:
+    def _prepared(self, filters: tuple[Filter, ...], table: pd.DataFrame) -> list[_Group]:
+        """The filters in groups. The library takes whole tables without the nulls of a column, which is slow
+        for texts, so that a filter on texts gets a table of its own."""
+        if filters not in self._groups:
+            numbers = set(table.select_dtypes("number").columns)
+            groups: dict[tuple[str, ...], list[Filter]] = {}
+            for item in filters:
+                groups.setdefault(() if numbers.issuperset(item.columns) else item.columns, []).append(item)
+            self._groups[filters] = [self._group(members, table) for members in groups.values()]
+        return self._groups[filters]
+
+    def _group(self, filters: list[Filter], table: pd.DataFrame) -> _Group:
         """Find the metric that says which rows fail an expectation, with all that it is computed from."""
         from great_expectations.execution_engine import PandasExecutionEngine
         from great_expectations.validator.metric_configuration import MetricConfiguration
         from great_expectations.validator.validation_graph import ValidationGraph
 
         engine = PandasExecutionEngine(batch_data_dict={"rows": table})
-        expectation = self._expectations[item]
-        metrics = expectation.get_validation_dependencies(
-            engine, {"result_format": {"result_format": "BOOLEAN_ONLY"}}
-        ).metric_configurations
-        count = metrics[f"{expectation.map_metric}.unexpected_count"]
-        metric = MetricConfiguration(
-            f"{expectation.map_metric}.condition", count.metric_domain_kwargs, count.metric_value_kwargs
-        )
         graph = ValidationGraph(execution_engine=engine)
-        graph.build_metric_dependency_graph(metric)
-        self._conditions[item] = _Condition(engine, graph, metric.id)
-        return self._conditions[item]
+        metrics: dict[Filter, tuple[str, str, str]] = {}
+        for item in filters:
+            expectation = self._expectations[item]
+            needed = expectation.get_validation_dependencies(
+                engine, {"result_format": {"result_format": "BOOLEAN_ONLY"}}
+            ).metric_configurations
+            count = needed[f"{expectation.map_metric}.unexpected_count"]
+            metric = MetricConfiguration(
+                f"{expectation.map_metric}.condition", count.metric_domain_kwargs, count.metric_value_kwargs
+            )
+            graph.build_metric_dependency_graph(metric)
+            metrics[item] = metric.id
+        columns = dict.fromkeys(name for item in filters for name in item.columns)
+        return _Group(tuple(columns), engine, graph, metrics)
 
 
 class AllRows:
@@ -138,6 +152,8 @@ class AllRows:
         return pd.concat(self._blocks, ignore_index=True)
 
 
-def _message(aborted: dict[Any, Any]) -> str:
-    """The message of the first exception that stopped a computation."""
-    return next((str(value["exception_info"].exception_message) for value in aborted.values()), "no reason")
+def _message(aborted: dict[Any, Any], metric: object = None) -> str:
+    """The message of the exception that stopped the computation of a metric or, if that is not known, of the
+    first one."""
+    stopped = [aborted[metric]] if metric in aborted else list(aborted.values())
+    return str(stopped[0]["exception_info"].exception_message) if stopped else "the library gives no reason"
