@@ -55,11 +55,8 @@ class IngestedRow(TrafficRow):
 
 
 class Sample(TypedDict):
-    """One reply of the teacher.
-
-    `logprob` is the sum over the reply's tokens, if the server gave log-probabilities. `structured` says
-    whether a response format was asked for. `score` is the teacher's own grade.
-    """
+    """One reply of the teacher, the sum of its tokens' log-probabilities if the server gave them, whether a
+    response format was asked for, and the teacher's own grade."""
 
     sample: int
     response: str
@@ -100,12 +97,8 @@ class UnansweredRow(IngestedRow):
 
 
 class Decision(TypedDict):
-    """The answer that the samples give; if none of them parses, the `problem` of the first one.
-
-    `valid_samples` is the number of samples that parse, `agreement` the share of these that agree with the
-    answer, and `dissent` the number of these that contradict it. `answer_sample` is the index of the sample
-    whose reply is the answer, and `repairs` names what its reading needed.
-    """
+    """The answer of the samples, or the `problem` of the first one. `agreement` is a share and `dissent` a
+    number of the `valid_samples`. Reading the reply `answer_sample`, the answer, needed the `repairs`."""
 
     score: NotRequired[float]
     answer: ReadOnly[Answer | None]
@@ -142,8 +135,7 @@ class KeptRow(ValidatedRow):
 
 
 class Nearest(TypedDict):
-    """The most similar partner of a row, with the cosine of both and the overlap of their texts; all None if
-    it has no partner."""
+    """A row's most similar partner, their cosine and the overlap of their texts; None if it has none."""
 
     id: str | None
     meaning: float | None
@@ -209,8 +201,7 @@ class PlacedRow(RatedRow):
 
 
 Move = TypedDict("Move", {"id": str, "from": SplitName, "to": SplitName, "because": str, "pinned": bool})
-"""split: a row that a later link brought from one split to another, the row that made the link, and whether
-the moved row was pinned."""
+"""split: a row that a later link brought to another split, the row that made the link, whether it was pinned."""
 
 
 class Message(TypedDict):
@@ -244,8 +235,7 @@ class SampledCase(IngestedCase, Sampled):
 
 
 class Prediction(TypedDict):
-    """eval: what every contestant answered about one case. Answers are JSON texts, so that a table of
-    predictions has one type per column."""
+    """eval: what every contestant answered about one case, as JSON texts: one type per column."""
 
     set: Literal["golden", "test"]
     id: str
