@@ -88,8 +88,8 @@ def table(count: int) -> pd.DataFrame:
     first = [replies(number)[0] for number in range(36 * 25)]
     confidence = np.where(numbers % 9 > 0, 0.9, 0.3)
     columns: dict[str, Any] = {
-        "problem": pd.Series(np.where(refused, "not_json", None), dtype="str"),
-        "label": pd.Series(np.where(refused, None, np.array(LABELS, dtype=object)[numbers % 4]), dtype="str"),
+        "problem": pd.Series("not_json", index=numbers, dtype="str").where(refused),
+        "label": pd.Series(np.array(LABELS, dtype=object)[numbers % 4], dtype="str").mask(refused),
         "input_chars": numbers % 4100,
         "answer_chars": np.where(refused, np.nan, 76.0),
         "reply": pd.Series([first[number % len(first)] for number in range(count)], dtype="str"),

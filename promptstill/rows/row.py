@@ -201,7 +201,7 @@ class PlacedRow(RatedRow):
 
 
 Move = TypedDict("Move", {"id": str, "from": SplitName, "to": SplitName, "because": str, "pinned": bool})
-"""split: a row that a later link brought to another split, the row that made the link, whether it was pinned."""
+"""split: a row that a later link moved to another split, the row that made the link, if it was pinned."""
 
 
 class Message(TypedDict):

@@ -115,7 +115,7 @@ def _columns(kwargs: JsonObject, kind: str, where: str) -> tuple[str, ...]:
     listed = kwargs.get("column_list") or []
     named += [("column_list", name) for name in (listed if isinstance(listed, list) else [listed])]
     for key, name in named:
-        if name not in COLUMNS:
+        if not isinstance(name, str) or name not in COLUMNS:
             raise UserError(f"{where}.kwargs.{key}: no column {name}{did_you_mean(str(name), COLUMNS)}")
     if kwargs.get("row_condition") is not None or kind.startswith("expect_table_column"):
         return tuple(COLUMNS)

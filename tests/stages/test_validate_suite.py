@@ -36,6 +36,7 @@ COMPOUND = "expect_compound_columns_to_be_unique"
         (filter_on(PAIR, column_A="label", column_B="anwser"), "column_B: no column anwser (did you mean"),
         (filter_on(COMPOUND, column_list=["label", "sauce"]), "column_list: no column sauce (did you mean"),
         (filter_on(IS_NULL, column="problem", mostly=0.9), "kwargs.mostly: every row is judged for itself"),
+        (filter_on(IS_NULL, column=["label"]), "no column ['label']"),
         ({"type": IS_NULL, "kwargs": [], "meta": "no"}, "meta: must be an object"),
         (["no", "object"], "must be an object with `type`, `kwargs` and `meta`"),
     ],
