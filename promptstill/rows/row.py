@@ -102,13 +102,18 @@ class UnansweredRow(IngestedRow):
 
 
 class Decision(TypedDict):
-    """The answer that the samples give; if none of them parses, the `problem` of the first one."""
+    """The answer of the samples, or the `problem` of the first one. `agreement` is a share and `dissent` a
+    number of the `valid_samples`. Reading the reply `answer_sample`, the answer, needed the `repairs`."""
 
     score: NotRequired[float]
     answer: ReadOnly[Answer | None]
     label: ReadOnly[str | None]
     confidence: float | None
     agreement: float
+    valid_samples: int
+    dissent: int
+    answer_sample: int | None
+    repairs: list[str]
     problem: Problem | None
     problem_detail: str | None
 

@@ -119,8 +119,8 @@ class Inquiry(Generic[Row]):
     def wanted(self) -> list[Request]:
         """The requests that `known` does not answer and that can be asked now.
 
-        First, `samples` answers; then, while they disagree, one more at a time up to `max_samples`; then a
-        grade for every distinct reply.
+        First, `samples` answers; then, while valid ones disagree or fewer than `samples` are valid, one more
+        at a time up to `max_samples`; then a grade for every distinct reply.
         """
         missing = [sample for sample in self.samples() if sample.key not in self.known]
         return missing or [grade for grade in self.grades() if grade.key not in self.known]
@@ -148,7 +148,8 @@ class Inquiry(Generic[Row]):
         return self.questions.body(render(self.questions.prompt, {INPUT: self.row["input"]}))
 
     def _goes_on(self) -> bool:
-        """Whether all samples so far are known and disagree, and another one is allowed."""
+        """Whether another sample is allowed and needed: all so far are known, and either valid ones disagree
+        or fewer than `samples` are valid."""
         if len(self._asked) >= self.questions.settings.most_samples:
             return False
         if not all(request.key in self.known for request in self._asked):
@@ -156,7 +157,8 @@ class Inquiry(Generic[Row]):
         spec = self.questions.spec
         replies = [self.known[request.key] for request in self._asked]
         parsed = [parse_reply(r["response"], r.get("finish_reason"), spec).answer for r in replies]
-        return len({None if answer is None else essence(answer, spec) for answer in parsed}) > 1
+        votes = [essence(answer, spec) for answer in parsed if answer is not None]
+        return len(set(votes)) > 1 or len(votes) < self.questions.settings.samples
 
     def _grade(self, sample: Request) -> Request:
         assert self.questions.rubric is not None

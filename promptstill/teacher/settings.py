@@ -77,7 +77,9 @@ class TeacherSettings(Settings):
         default_factory=Sampling, description="sampling settings sent with every request"
     )
     max_samples: int | None = Field(
-        default=None, ge=1, description="ask up to this many while samples disagree; null for `samples`"
+        default=None,
+        ge=1,
+        description="ask up to this many while samples disagree or are invalid; null for `samples`",
     )
     api_key_env: str = Field(
         default="OPENAI_API_KEY", description="the environment variable that holds the key"

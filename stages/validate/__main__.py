@@ -3,67 +3,84 @@ reasons."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 
-from promptstill.answers.reviews import check_reviews
+from promptstill.answers.consensus import reader
+from promptstill.answers.reviews import Reviewed, Reviews, check_reviews, match_reviews
 from promptstill.answers.spec import AnswerSpec
+from promptstill.console.errors import UserError
 from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
-from promptstill.core.files import read_lines, read_rows, write_json, write_rows
-from promptstill.core.metrics import row_metrics
+from promptstill.core.files import iter_rows, read_lines, write_json, write_rows
 from promptstill.core.paths import expectation_file, metrics_file, out, reviews_file
 from promptstill.core.settings import require_task
-from promptstill.rows.row import SampledRow, ValidatedRow
+from promptstill.rows.review_queue import QueueSpool
+from promptstill.rows.row import AnsweredRow, SampledRow, ValidatedRow
 from stages.validate.answered import answered
-from stages.validate.status import CONTRADICTED, review_queue, status_of
-from stages.validate.suite import failures, frame, read_suite
+from stages.validate.judge import BLOCK, Judge
+from stages.validate.status import needs_a_person, status_of
+from stages.validate.suite import read_suite
+from stages.validate.tally import Tally, summary
 
 
 def main(task: str) -> None:
-    """Write `data/validate/<task>/{rows,review_queue}.jsonl` and `metrics/<task>/validate.json`."""
+    """Write `data/validate/<task>/{rows,review_queue}.jsonl` and `metrics/<task>/validate.json`.
+
+    Memory does not grow with the rows, apart from what the review queue and expectations about all rows need.
+    """
     require_task(task)
     spec = AnswerSpec.load(task)
-    suite_file = expectation_file(task, "suite.json")
-    suite = read_suite(suite_file)
-    reviews = check_reviews(read_lines(reviews_file(task)), spec, reviews_file(task))
-    sampled = read_rows(out("generate", task), SampledRow, "generate")
+    suite = read_suite(expectation_file(task, "suite.json"))
+    path = reviews_file(task)
+    reviews = match_reviews(check_reviews(read_lines(path), spec, path), sampled_rows(task))
+    judge = Judge(suite, spec)
+    judge.compare(lambda: ([row for row, _ in block] for block in blocks(task, reviews, spec)))
 
-    judged = [answered(row, reviews, spec) for row in sampled]
-    failed = failures(frame([row for row, _ in judged], spec), suite, suite_file)
-    rows: list[ValidatedRow] = []
-    for (row, reviewed), row_failures in zip(judged, failed, strict=True):
-        status, reasons = status_of(reviewed, row_failures)
-        rows.append({**row, "status": status, "reasons": reasons})
-    queue = review_queue(rows)
-
-    write_rows(out("validate", task), rows)
-    write_rows(out("validate", task, "review_queue"), queue)
-    kept = [row for row in rows if row["status"] == "kept"]
-    rejected = [row for row in rows if row["status"] == "rejected"]
-    waiting = [row for row in rows if row["status"] == "review"]
-    metrics = row_metrics(
-        len(rows),
-        len(kept),
-        [row["reasons"][0] for row in rejected],
-        review=len(waiting),
-        review_reasons=dict(sorted(Counter(row["reasons"][0] for row in waiting).items())),
-        all_reasons=dict(sorted(Counter(reason for row in rows for reason in row["reasons"]).items())),
-        agreement=round(sum(row["agreement"] for row in rows) / len(rows), 4),
-        edited=sum(row["edited"] for row in rows),
-        reviews_contradicted=sum(CONTRADICTED in row["reasons"] for row in rows),
-        labels=dict(sorted(Counter(str(row["label"]) for row in kept).items())),
-        answer_spec_hash=spec.hash,
-    )
+    tally = Tally()
+    with QueueSpool(out("validate", task).parent) as queue:
+        write_rows(out("validate", task), judged_rows(task, judge, reviews, spec, tally, queue))
+        write_rows(out("validate", task, "review_queue"), queue.ordered())
+    metrics = tally.metrics(reviews, spec.hash)
     write_json(metrics_file(task, "validate"), metrics)
-    say(
-        "validate",
-        task,
-        [
-            f"{len(kept)} kept, {len(rejected)} rejected, {len(waiting)} to review of {len(rows)}",
-            f"reasons: {counted(metrics['all_reasons'])}",
-            f"agreement of samples {metrics['agreement']:.4f}; edited by people {metrics['edited']}",
-        ],
-    )
+    say("validate", task, summary(metrics, str(path)))
+    if not metrics["kept"]:
+        raise UserError(
+            f"{out('validate', task)}: no row was kept of {metrics['input']}: "
+            f"rejected {counted(metrics['reasons'])}; in review {counted(metrics['review_reasons'])}; "
+            f"observed {judge.observed.words()}; check {suite.path} and the review queue"
+        )
+
+
+def sampled_rows(task: str) -> Iterator[SampledRow]:
+    """The rows that generate wrote, one at a time."""
+    return iter_rows(out("generate", task), SampledRow, "generate")
+
+
+def blocks(task: str, reviews: Reviews, spec: AnswerSpec) -> Iterator[list[tuple[AnsweredRow, Reviewed]]]:
+    """The answered rows in blocks, with the reviews that apply to them."""
+    rows = sampled_rows(task)
+    read = reader(spec)
+    while block := [answered(row, reviews, spec, read) for row in islice(rows, BLOCK)]:
+        yield block
+
+
+def judged_rows(
+    task: str, judge: Judge, reviews: Reviews, spec: AnswerSpec, tally: Tally, queue: QueueSpool
+) -> Iterator[ValidatedRow]:
+    """The rows with their status, each counted and, if a person should see it, queued."""
+    for block in blocks(task, reviews, spec):
+        failures = judge.failures([row for row, _ in block])
+        for (row, reviewed), failed in zip(block, failures, strict=True):
+            status, reasons = status_of(reviewed, failed)
+            validated: ValidatedRow = {**row, "status": status, "reasons": reasons}
+            tally.add(validated)
+            if needs_a_person(validated):
+                queue.add(validated)
+            yield validated
+        # The generator of the blocks refers to this one while it makes the next.
+        block.clear()
+    judge.finish()
 
 
 if __name__ == "__main__":

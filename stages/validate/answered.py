@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from promptstill.answers.consensus import decide
-from promptstill.answers.reviews import Review, Reviewed, review_of
+from promptstill.answers.consensus import Read, decide
+from promptstill.answers.reviews import Reviewed, Reviews, review_of
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import AnsweredRow, SampledRow
 
 
-def answered(row: SampledRow, reviews: dict[str, Review], spec: AnswerSpec) -> tuple[AnsweredRow, Reviewed]:
+def answered(row: SampledRow, reviews: Reviews, spec: AnswerSpec, read: Read) -> tuple[AnsweredRow, Reviewed]:
     """The row with its answer, and the review that applies to it."""
-    decision = decide(row["samples"], spec)
-    reviewed = review_of(row["input"], decision["answer"], reviews, spec)
+    decision = decide(row["samples"], spec, read)
+    reviewed = review_of(row, decision["answer"], reviews, spec)
     answer = reviewed["answer"]
     if answer is not None:
         decision = {

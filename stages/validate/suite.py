@@ -1,84 +1,125 @@
-"""The Great Expectations suite: rows in, the expectations that each row fails out.
+"""The filters of a task: `expectations/<task>/suite.json` in, its checked expectations out.
 
-`expectations/<task>/suite.json` is an ordinary suite. In `meta`, each expectation about rows has a `reason`
-(the name under which rows are counted) and an `action` (`reject` or `review`). An expectation about the whole
-table has no rows to reject: if it fails, the stage fails.
+The file is an ordinary Great Expectations suite. In `meta`, each expectation about rows has a `reason` (the
+name under which rows are counted) and an `action` (`reject` or `review`). An expectation about the whole
+table has no rows to reject: if it fails, the stage fails. This module does not import Great Expectations,
+which takes seconds.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
-import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
-import pandas as pd
-
-from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError, did_you_mean
-from promptstill.core.files import read_json
-from promptstill.rows.row import AnsweredRow
+from promptstill.core.files import JsonObject, read_json
+from stages.validate.columns import COLUMNS
 
-ACTIONS = ("reject", "review")
-COLUMNS = (
-    "input", "input_chars", "reply", "answer", "answer_chars", "label", "confidence", "agreement", "problem",
-    "source", "samples", "score",
+Action = Literal["reject", "review"]
+ACTIONS: tuple[Action, ...] = ("reject", "review")
+ABOUT_ROWS = (
+    "expect_column_values_", "expect_column_value_", "expect_column_pair_values_", "expect_compound_columns_",
+    "expect_multicolumn_", "expect_select_column_values_",
+)  # fmt: skip
+# The type of a column is the same for all rows.
+ABOUT_TYPES = ("expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list")
+# Whether a row passes these depends on the other rows.
+COMPARES_ROWS = (
+    "expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique",
+    "expect_column_values_to_be_increasing", "expect_column_values_to_be_decreasing",
+    "expect_column_value_z_scores_to_be_less_than", "expect_column_values_to_not_be_outliers",
 )  # fmt: skip
 
 
-def frame(rows: list[AnsweredRow], spec: AnswerSpec) -> pd.DataFrame:
-    """A table of the rows, with the columns that a suite may name; they are null for a row without an
-    answer."""
-    texts = [None if row["answer"] is None else spec.text(row["answer"]) for row in rows]
-    return pd.DataFrame(
-        {
-            "input": [row["input"] for row in rows],
-            "input_chars": [len(row["input"]) for row in rows],
-            "reply": [row["samples"][0]["response"] for row in rows],
-            "answer": texts,
-            "answer_chars": [None if text is None else len(text) for text in texts],
-            "label": [row["label"] for row in rows],
-            "confidence": [row["confidence"] for row in rows],
-            "agreement": [row["agreement"] for row in rows],
-            "problem": [row["problem"] for row in rows],
-            "source": [row["source"] for row in rows],
-            "samples": [len(row["samples"]) for row in rows],
-            # Rows that the teacher did not grade have no score, and no expectation about scores fails them.
-            "score": pd.Series([row.get("score") for row in rows], dtype="float64"),
-        },
-        columns=list(COLUMNS),
-        index=pd.RangeIndex(len(rows)),
+@dataclass(frozen=True)
+class Filter:
+    """One expectation of a suite. `where` names it in errors. An expectation about rows has a `reason` and an
+    `action`; an expectation about the whole table has neither."""
+
+    where: str
+    kind: str
+    columns: tuple[str, ...]
+    reason: str | None
+    action: Action | None
+
+    @property
+    def needs_all_rows(self) -> bool:
+        """Whether the outcome for a row depends on other rows, or there is only one outcome for all rows."""
+        return self.reason is None or self.kind in COMPARES_ROWS
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite: the content of the file, and its expectations in the same order."""
+
+    path: Path
+    content: JsonObject
+    filters: tuple[Filter, ...]
+
+
+def read_suite(path: Path) -> Suite:
+    """Read and check a suite.
+
+    Raises UserError for an unknown expectation type or column, a missing reason, an unknown action, and a
+    `mostly` that would let rows pass that fail.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
+        raise UserError(f"{path}: must hold `name` and `expectations`, a list")
+    known = _expectation_types()
+    entries = enumerate(content["expectations"])
+    return Suite(
+        path,
+        content,
+        tuple(_filter(entry, f"{path}: expectations.{number}", known) for number, entry in entries),
     )
 
 
-def read_suite(path: Path) -> dict[str, Any]:
-    """Read and check a suite without importing Great Expectations, which takes seconds.
+def _filter(entry: object, where: str, known: list[str]) -> Filter:
+    if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
+        raise UserError(f"{where}: must be an object with `type`, `kwargs` and `meta`")
+    kind = entry["type"]
+    if kind not in known:
+        raise UserError(f"{where}.type: unknown expectation {kind}{did_you_mean(kind, known)}")
+    kwargs, meta = _object(entry, "kwargs", where), _object(entry, "meta", where)
+    columns = _columns(kwargs, kind, where)
+    if kind in ABOUT_TYPES or not kind.startswith(ABOUT_ROWS):
+        return Filter(f"{where} ({kind})", kind, columns, None, None)
+    reason, action = meta.get("reason"), meta.get("action")
+    if not isinstance(reason, str) or not reason:
+        raise UserError(f"{where}.meta.reason: missing; name the reason under which rows are counted")
+    if action not in ACTIONS:
+        raise UserError(f"{where}.meta.action: {action!r} is none of {', '.join(ACTIONS)}")
+    if kwargs.get("mostly", 1) != 1:
+        raise UserError(
+            f"{where}.kwargs.mostly: every row is judged for itself; remove `mostly`, or limit the share "
+            "with an expectation about the whole table"
+        )
+    return Filter(f"{where} ({kind})", kind, columns, reason, cast(Action, action))
 
-    Raises UserError for an unknown expectation type or column, a missing reason and an unknown action.
-    """
-    suite = read_json(path)
-    if not isinstance(suite, dict) or not isinstance(suite.get("expectations"), list):
-        raise UserError(f"{path}: must hold `name` and `expectations`, a list")
-    known = _expectation_types()
-    for number, entry in enumerate(suite["expectations"]):
-        where = f"{path}: expectations.{number}"
-        if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
-            raise UserError(f"{where}: must be an object with `type`, `kwargs` and `meta`")
-        kind, meta = entry["type"], entry.get("meta") or {}
-        if kind not in known:
-            raise UserError(f"{where}.type: unknown expectation {kind}{did_you_mean(kind, known)}")
-        column = (entry.get("kwargs") or {}).get("column")
-        if column is not None and column not in COLUMNS:
-            raise UserError(f"{where}.kwargs.column: no column {column}{did_you_mean(str(column), COLUMNS)}")
-        if kind.startswith("expect_column_values") or kind.startswith("expect_column_value_lengths"):
-            if not isinstance(meta.get("reason"), str):
-                raise UserError(f"{where}.meta.reason: missing; name the reason under which rows are counted")
-            if meta.get("action") not in ACTIONS:
-                raise UserError(
-                    f"{where}.meta.action: {meta.get('action')!r} is none of {', '.join(ACTIONS)}"
-                )
-    return suite
+
+def _object(entry: JsonObject, key: str, where: str) -> JsonObject:
+    value = entry.get(key) or {}
+    if not isinstance(value, dict):
+        raise UserError(f"{where}.{key}: must be an object")
+    return value
+
+
+def _columns(kwargs: JsonObject, kind: str, where: str) -> tuple[str, ...]:
+    """The columns that an expectation reads: the ones that it names, or all if it may read any."""
+    named: list[tuple[str, Any]] = [
+        (key, kwargs[key]) for key in ("column", "column_A", "column_B") if kwargs.get(key) is not None
+    ]
+    listed = kwargs.get("column_list") or []
+    named += [("column_list", name) for name in (listed if isinstance(listed, list) else [listed])]
+    for key, name in named:
+        if not isinstance(name, str) or name not in COLUMNS:
+            raise UserError(f"{where}.kwargs.{key}: no column {name}{did_you_mean(str(name), COLUMNS)}")
+    if kwargs.get("row_condition") is not None or kind.startswith("expect_table_column"):
+        return tuple(COLUMNS)
+    return tuple(dict.fromkeys(name for _, name in named))
 
 
 def _expectation_types() -> list[str]:
@@ -87,55 +128,3 @@ def _expectation_types() -> list[str]:
         raise UserError("great_expectations is not installed; run `make setup`")
     core = Path(package.submodule_search_locations[0]) / "expectations" / "core"
     return sorted(path.stem for path in core.glob("*expect*.py"))
-
-
-def failures(table: pd.DataFrame, suite: dict[str, Any], path: Path) -> list[list[tuple[str, str]]]:
-    """The `(reason, action)` pairs of the expectations that each row fails, in the order of the suite.
-
-    Raises UserError for a suite that Great Expectations refuses, and if an expectation about the whole table
-    fails.
-    """
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        import great_expectations as gx
-
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
-    try:
-        built = context.suites.add(gx.ExpectationSuite(**suite))
-    except Exception as error:
-        # The library raises several unrelated types, always for a mistake in the file.
-        raise UserError(f"{path}: Great Expectations refuses the suite: {error}") from None
-    source = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
-    batch = source.add_batch_definition_whole_dataframe("rows").get_batch({"dataframe": table})
-    outcome = batch.validate(
-        built, result_format={"result_format": "COMPLETE", "return_unexpected_index_query": False}
-    )
-
-    failed: list[list[tuple[str, str]]] = [[] for _ in range(len(table))]
-    for number, result in enumerate(outcome.results):
-        where = f"{path}: {result.expectation_config.type}"
-        if (result.exception_info or {}).get("raised_exception") or _nested_exception(result.exception_info):
-            raise UserError(f"{where}: cannot be evaluated: {_nested_exception(result.exception_info)}")
-        if result.success:
-            continue
-        meta = result.expectation_config.meta or {}
-        indices = result.result.get("unexpected_index_list")
-        if indices is None:
-            observed = result.result.get("observed_value")
-            raise UserError(
-                f"{where}: the whole table fails (expectation {number}, observed {observed}); check "
-                "the rows or the bound"
-            )
-        for index in indices:
-            failed[index].append((meta["reason"], meta["action"]))
-    return failed
-
-
-def _nested_exception(info: dict[str, Any] | None) -> str:
-    """The message of an exception, which Great Expectations reports either flat or by metric."""
-    for value in [info or {}, *(v for v in (info or {}).values() if isinstance(v, dict))]:
-        if value.get("raised_exception"):
-            return str(value.get("exception_message"))
-    return ""

@@ -1,4 +1,4 @@
-"""validate: the Great Expectations suite."""
+"""validate: mistakes in the Great Expectations suite, and expectations about the whole table."""
 
 from __future__ import annotations
 
@@ -8,96 +8,113 @@ from typing import Any
 
 import pytest
 
-from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.console.errors import UserError
-from stages.validate.answered import answered
-from stages.validate.suite import failures, frame, read_suite
+from stages.validate.suite import read_suite
 from tests.conftest import Run
-from tests.project import TEXT_SCHEMA, write
+from tests.project import write
 from tests.rows import sampled_row
-from tests.stages.validated import validated
-
-SPEC = AnswerSpec(TEXT_SCHEMA, Normalisation(format="text"))
-
-
-def suite_with(*expectations: dict[str, Any]) -> str:
-    return json.dumps({"name": "s", "expectations": list(expectations)})
-
+from tests.stages.validated import filter_on, filters, validated
 
 META = {"reason": "r", "action": "reject"}
+IS_NULL = "expect_column_values_to_be_null"
+PAIR = "expect_column_pair_values_to_be_equal"
+COMPOUND = "expect_compound_columns_to_be_unique"
 
 
 @pytest.mark.parametrize(
-    ("suite", "message"),
+    ("expectation", "message"),
     [
         (
-            suite_with(
-                {"type": "expect_column_values_to_be_inset", "kwargs": {"column": "label"}, "meta": META}
-            ),
+            {"type": "expect_column_values_to_be_inset", "kwargs": {"column": "label"}, "meta": META},
             "expect_column_values_to_be_inset (did you mean expect_column_values_to_be_in_set?)",
         ),
-        (
-            suite_with(
-                {"type": "expect_column_values_to_be_null", "kwargs": {"column": "lable"}, "meta": META}
-            ),
-            "no column lable (did you mean label?)",
-        ),
-        (
-            suite_with({"type": "expect_column_values_to_be_null", "kwargs": {"column": "label"}}),
-            "meta.reason: missing",
-        ),
-        (
-            suite_with(
-                {
-                    "type": "expect_column_values_to_be_null",
-                    "kwargs": {"column": "label"},
-                    "meta": {"reason": "r", "action": "drop"},
-                }
-            ),
-            "'drop' is none of reject, review",
-        ),
-        ('{"name": "s"}', "must hold `name` and `expectations`"),
+        (filter_on(IS_NULL, column="lable"), "no column lable (did you mean label?)"),
+        ({"type": IS_NULL, "kwargs": {"column": "label"}}, "meta.reason: missing"),
+        (filter_on(IS_NULL, action="drop", column="label"), "'drop' is none of reject, review"),
+        ({"type": PAIR, "kwargs": {"column_A": "label", "column_B": "answer"}}, "meta.reason: missing"),
+        ({"type": COMPOUND, "kwargs": {"column_list": ["label", "source"]}}, "meta.reason: missing"),
+        (filter_on(PAIR, column_A="label", column_B="anwser"), "column_B: no column anwser (did you mean"),
+        (filter_on(COMPOUND, column_list=["label", "sauce"]), "column_list: no column sauce (did you mean"),
+        (filter_on(IS_NULL, column="problem", mostly=0.9), "kwargs.mostly: every row is judged for itself"),
+        (filter_on(IS_NULL, column=["label"]), "no column ['label']"),
+        ({"type": IS_NULL, "kwargs": [], "meta": "no"}, "meta: must be an object"),
+        (["no", "object"], "must be an object with `type`, `kwargs` and `meta`"),
     ],
 )
 def test_a_mistake_in_the_suite_is_an_error_before_the_library_loads(
-    project: Path, suite: str, message: str
+    project: Path, expectation: dict[str, Any], message: str
 ) -> None:
-    write(project / "expectations/colour/suite.json", suite)
     with pytest.raises(UserError) as raised:
-        read_suite(project / "expectations/colour/suite.json")
+        read_suite(filters(project, expectation))
     assert message in str(raised.value)
+    assert "expectations.0" in str(raised.value)
+
+
+def test_a_suite_without_expectations_is_an_error(project: Path) -> None:
+    write(project / "expectations/colour/suite.json", '{"name": "s"}')
+    with pytest.raises(UserError, match="must hold `name` and `expectations`"):
+        read_suite(project / "expectations/colour/suite.json")
 
 
 def test_an_argument_that_the_library_refuses_is_an_error(project: Path) -> None:
-    suite = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "agreement", "minvalue": 1}}
-    write(project / "expectations/colour/suite.json", suite_with(suite | {"meta": META}))
+    filters(project, filter_on("expect_column_values_to_be_between", column="agreement", minvalue=1))
     with pytest.raises(UserError, match="Great Expectations refuses the suite") as raised:
         validated(project, [sampled_row(0, "red")])
     assert "minvalue" in str(raised.value)
 
 
-def test_an_expectation_about_the_whole_table_stops_the_stage(project: Path) -> None:
-    suite = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 5}}
-    write(project / "expectations/colour/suite.json", suite_with(suite))
-    with pytest.raises(UserError, match=r"the whole table fails .* observed 1"):
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        filter_on("expect_column_values_to_match_regex", column="input", regex="(unclosed"),
+        filter_on("expect_column_values_to_be_between", column="label", min_value=1),
+        {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "label", "min_value": 1}},
+    ],
+)
+def test_an_expectation_that_cannot_be_computed_is_one_line(
+    project: Path, expectation: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    filters(project, expectation)
+    with pytest.raises(UserError, match=r"expectations\.0 \(expect_\w+\): cannot be evaluated: \w"):
         validated(project, [sampled_row(0, "red")])
+    assert capfd.readouterr().err == ""
+    assert not (project / "data/validate/colour/rows.jsonl").exists()
 
 
-def test_more_failing_rows_than_the_library_lists_by_value(project: Path) -> None:
-    rows = [answered(sampled_row(i % 40, "red"), {}, SPEC)[0] for i in range(500)]
-    limit = {
-        "type": "expect_column_values_to_be_between",
-        "kwargs": {"column": "input_chars", "max_value": 1},
-        "meta": {"reason": "input_length", "action": "reject"},
-    }
-    suite = {"name": "s", "expectations": [limit]}
-    failed = failures(frame(rows, SPEC), suite, Path("suite.json"))
-    assert failed == [[("input_length", "reject")]] * 500
+@pytest.mark.parametrize(
+    ("kind", "kwargs", "observed"),
+    [
+        ("expect_table_row_count_to_be_between", {"min_value": 5}, "2"),
+        (
+            "expect_column_proportion_of_unique_values_to_be_between",
+            {"column": "label", "max_value": 0.4},
+            "0.5",
+        ),
+        ("expect_column_mean_to_be_between", {"column": "agreement", "max_value": 0.5}, "1.0"),
+        ("expect_table_column_count_to_equal", {"value": 3}, "16"),
+    ],
+)
+def test_an_expectation_about_the_whole_table_stops_the_stage(
+    project: Path, kind: str, kwargs: dict[str, Any], observed: str
+) -> None:
+    filters(project, {"type": kind, "kwargs": kwargs})
+    with pytest.raises(UserError, match=rf"the whole table fails \(observed {observed}\)"):
+        validated(project, [sampled_row(0, "red", "red"), sampled_row(1, "red", "red")])
+    assert not (project / "data/validate/colour/rows.jsonl").exists()
+
+
+def test_a_condition_limits_an_expectation_to_some_rows(project: Path) -> None:
+    condition = {"row_condition": 'label == "red"', "condition_parser": "pandas"}
+    filters(
+        project,
+        filter_on("expect_column_values_to_be_between", column="input_chars", max_value=1, **condition),
+    )
+    rows = validated(project, [sampled_row(0, "red"), sampled_row(1, "blue")])
+    assert [row["status"] for row in rows.values()] == ["rejected", "kept"]
 
 
 def test_an_unknown_expectation_is_one_line_and_exit_1(project: Path, run: Run) -> None:
-    suite = {"type": "expect_nothing", "kwargs": {}}
-    write(project / "expectations/colour/suite.json", suite_with(suite))
+    filters(project, {"type": "expect_nothing", "kwargs": {}})
     ended = run("stages.validate", "colour", cwd=project)
     assert ended.returncode == 1
     assert ended.stderr.startswith(
@@ -105,3 +122,9 @@ def test_an_unknown_expectation_is_one_line_and_exit_1(project: Path, run: Run) 
     )
     assert ended.stderr.count("\n") == 1
     assert "great_expectations" not in ended.stderr
+
+
+def test_a_suite_that_the_library_wrote_itself_is_read(project: Path) -> None:
+    path = filters(project, filter_on(IS_NULL, column="problem", mostly=1.0))
+    content = json.loads(path.read_text())
+    assert [item.kind for item in read_suite(path).filters] == [content["expectations"][0]["type"]]

@@ -16,7 +16,7 @@ from promptstill.teacher.questions import INPUT, Questions, check_placeholders, 
 from stages.generate import __main__ as generate
 from stages.validate import __main__ as validate
 from tests.params import generate_params
-from tests.project import configure, read_lines, row, write
+from tests.project import REPOSITORY, configure, read_lines, row, write
 from tests.teacher_server import TeacherServer, last_line
 
 TAGGED = "Name the colour of the text between the tags.\n<text>\n{input}\n</text>\nOne word."
@@ -100,6 +100,35 @@ def test_more_samples_are_asked_for_only_where_they_disagree(ingested: Path, tea
     asked = len(teacher.requests)
     generate.main("colour")
     assert len(teacher.requests) == asked
+
+
+def test_more_samples_are_asked_for_until_enough_are_valid(ingested: Path, teacher: TeacherServer) -> None:
+    replies = {
+        row(1)["input"]: iter(["no idea", "red", "red", "red"]),
+        row(2)["input"]: iter(["no idea", "none", "red", "red"]),
+        row(3)["input"]: iter(["no idea", "red", "blue", "red"]),
+        row(4)["input"]: iter(["no idea", "none", "no", "nothing"]),
+    }
+    usual = teacher.reply
+    teacher.reply = lambda body: next(replies[text]) if (text := last_line(body)) in replies else usual(body)
+    configure(ingested, base_url=teacher.url, max_samples=4)
+    generate.main("colour")
+    rows = read_lines(ingested / "data/generate/colour/rows.jsonl")
+    counts = {line["id"]: len(line["samples"]) for line in rows if len(line["samples"]) > 2}
+    assert counts == {"row-001": 3, "row-002": 4, "row-003": 4, "row-004": 4}
+
+    suite = json.loads((REPOSITORY / "expectations/language-id/suite.json").read_text())
+    suite["expectations"] = [
+        e
+        for e in suite["expectations"]
+        if e["kwargs"].get("column") in ("agreement", "valid_samples", "problem")
+    ]
+    write(ingested / "expectations/colour/suite.json", json.dumps(suite))
+    validate.main("colour")
+    judged = {line["id"]: line for line in read_lines(ingested / "data/validate/colour/rows.jsonl")}
+    assert [judged[f"row-00{i}"]["status"] for i in range(1, 5)] == ["kept", "kept", "kept", "rejected"], (
+        "extra samples rescue a row by a majority"
+    )
 
 
 def test_the_teacher_grades_itself_and_validate_filters_on_it(ingested: Path, teacher: TeacherServer) -> None:

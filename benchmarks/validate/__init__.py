@@ -1,0 +1,1 @@
+"""How long the filters take, and how much memory the stage takes."""
