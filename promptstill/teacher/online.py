@@ -17,6 +17,7 @@ from promptstill.rows.row import Input
 from promptstill.teacher.budget import Charge, cost_of, most_tokens, usd, worst_case
 from promptstill.teacher.capabilities import Capabilities
 from promptstill.teacher.fleet import AllOutError, Fleet, Server, backoff, connect
+from promptstill.teacher.once import Once
 from promptstill.teacher.outcome import BUDGET_REACHED, Outcome, Work
 from promptstill.teacher.questions import Inquiry, Request
 from promptstill.teacher.record import Record
@@ -72,6 +73,7 @@ class OnlineAsker:
         self._session, self._settings = session, session.settings
         self._servers, self._fleet = servers, Fleet(servers)
         self._writer = Writer(session.journal, session.ledger)
+        self._once = Once(session.known)
         self._stopping = asyncio.Event()
         urls = [server.url for server in servers]
         self._capabilities = Capabilities(session.journal, self._settings.model, urls)
@@ -108,7 +110,7 @@ class OnlineAsker:
             try:
                 while wanted := inquiry.wanted():
                     for request in wanted:
-                        inquiry.known[request.key] = await self._reply(request)
+                        inquiry.known[request.key] = await self._once.reply(request, self._reply)
                 completed()
             except GivenUpError as error:
                 self.outcome.dead[inquiry.row["id"]] = str(error)
@@ -176,7 +178,7 @@ class OnlineAsker:
             # Once more, because a rest may have begun while the money was reserved.
             await self._rested(server, turn)
         except StoppedError:
-            await self._writer.settle(Charge(hold, 0))
+            await self._writer.settle(Charge(hold, 0, sent=False))
             raise
         started = loop.time()
         try:
