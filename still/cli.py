@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from promptstill.console.errors import UserError, exit_with
-from promptstill.core.paths import PARAMS
+from still.journal_cli import journal
+from still.root import from_here, go_to_root
 
 app = typer.Typer(
     help="Work on a distilled dataset by hand. `dvc repro` builds it.",
@@ -17,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(journal, name="journal")
 
 Task = Annotated[str, typer.Argument(help="A task named in params.yaml.")]
 
@@ -144,82 +145,6 @@ def params(task: Task) -> None:
     from still.params import print_params
 
     print_params(task)
-
-
-journal = typer.Typer(help="Work with the teacher's answers that were paid for.", no_args_is_help=True)
-app.add_typer(journal, name="journal")
-
-
-@journal.command()
-def stats() -> None:
-    """Show answers by task, prompt and model, and what was spent."""
-    go_to_root()
-    from still.journal import print_stats
-
-    print_stats()
-
-
-@journal.command()
-def export(task: Task) -> None:
-    """Add a task's answers to data/recorded/, so that they can be committed."""
-    go_to_root()
-    from still.journal import export as export_task
-
-    export_task(task)
-
-
-@journal.command("import")
-def import_answers(
-    task: Task, source: Annotated[str, typer.Argument(help="A file that export wrote.")]
-) -> None:
-    """Add exported answers to the journal."""
-    path = Path(from_here(source))
-    go_to_root()
-    from still.journal import import_answers as import_file
-
-    import_file(task, path)
-
-
-@journal.command()
-def verify() -> None:
-    """Check the file and the checksum of every answer."""
-    go_to_root()
-    from still.journal import verify as check
-
-    check()
-
-
-@journal.command()
-def prune(
-    task: Task,
-    prompt: Annotated[str, typer.Option(help="Answers to the prompt whose hash begins with this.")] = "",
-    before: Annotated[str, typer.Option(help="Answers from before this day, such as 2026-11-30.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", help="Remove them; else only show how many.")] = False,
-) -> None:
-    """Forget old answers."""
-    go_to_root()
-    from still.journal import prune as forget
-
-    forget(task, prompt, before, yes)
-
-
-def from_here(path: str) -> str:
-    """A path relative to the root, given a path relative to the working directory; - stays as it is."""
-    return path if path == "-" else os.path.relpath(Path(path).absolute(), root())
-
-
-def root() -> Path:
-    """The nearest folder upwards that has params.yaml. Raises UserError if there is none."""
-    here = Path.cwd()
-    project = next((folder for folder in [here, *here.parents] if (folder / PARAMS).exists()), None)
-    if project is None:
-        raise UserError(f"{here}: no {PARAMS} here or above; change to a clone of the project")
-    return project
-
-
-def go_to_root() -> None:
-    """Change to the root of the project, which every path of the project is relative to."""
-    os.chdir(root())
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
-"""`still journal`: show the journal, export and import replies, verify it, forget old replies."""
+"""`still journal`: show the journal, move replies, verify it, forget old replies, correct what it counts."""
 
 from __future__ import annotations
 
+import getpass
+import subprocess
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -11,16 +13,20 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from promptstill.console.errors import UserError
 from promptstill.core.files import write_rows
 from promptstill.core.paths import journal_file, recorded_file
 from promptstill.core.settings import require_task
-from promptstill.teacher.budget import usd
+from promptstill.teacher.budget import USD, Ledger, usd
 from promptstill.teacher.journal import Journal
 from promptstill.teacher.known_replies import FIELDS, KnownReplies, recorded_lines
+from promptstill.teacher.open_batches import OpenBatches, drop
+from promptstill.teacher.questions import Questions
 from promptstill.teacher.record import Record
+from stages.generate.params import GenerateParams
 
 RECORDS_A_TRANSACTION = 1000
 
@@ -34,7 +40,7 @@ def open_journal() -> Journal:
 
 
 def print_stats() -> None:
-    """Answers by task, prompt and model, then spending by version of the questions."""
+    """Answers by task, prompt and model; spending by version of the questions; corrections; open batches."""
     groups: dict[tuple[str, ...], list[Any]] = defaultdict(lambda: [0, 0, 0, "9", "0"])
     with open_journal() as journal:
         for _, record in journal.records():
@@ -45,24 +51,108 @@ def print_stats() -> None:
             group[2] += record.get("completion_tokens", 0)
             group[3] = min(group[3], record["recorded_at"])
             group[4] = max(group[4], record["recorded_at"])
-        spending = journal.spending()
-    console = Console()
-    answers = Table(box=SIMPLE_HEAD, title=str(journal_file()), title_justify="left")
-    for column in ("task", "kind", "model", "prompt", "answers", "tokens in", "tokens out", "first", "last"):
-        answers.add_column(
-            column, justify="right" if column in ("answers", "tokens in", "tokens out") else "left"
-        )
-    for (task, kind, model, prompt), (count, tokens_in, tokens_out, first, last) in sorted(groups.items()):
-        counts = (str(count), str(tokens_in), str(tokens_out))
-        answers.add_row(task, kind, model, prompt[:12], *counts, first, last)
-    console.print(answers)
-    if spending:
-        money = Table(box=SIMPLE_HEAD)
-        for column in ("task", "version", "calls", "failed", "spent USD", "held USD"):
-            money.add_column(column, justify="left" if column in ("task", "version") else "right")
-        for task, scope, calls, failed, spent, held in spending:
-            money.add_row(task, scope[:12], str(calls), str(failed), f"{usd(spent):.6f}", f"{usd(held):.6f}")
-        console.print(money)
+        spending, corrections = journal.spending(), journal.corrections()
+        batches = OpenBatches(journal)
+        sent = [(batch, str(batches.count(batch.token))) for batch in batches.all()]
+    _print(
+        str(journal_file()),
+        "task, kind, model, prompt, answers >, tokens in >, tokens out >, first, last",
+        (
+            (task, kind, model, prompt[:12], *map(str, group))
+            for (task, kind, model, prompt), group in sorted(groups.items())
+        ),
+    )
+    _print(
+        "spending",
+        "task, version, calls >, failed >, spent USD >, held USD >",
+        (
+            (task, scope[:12], str(calls), str(failed), _usd(spent), _usd(held))
+            for task, scope, calls, failed, spent, held in spending
+        ),
+    )
+    _print(
+        "corrections",
+        "when, who, task, version, before USD >, after USD >, why",
+        (
+            (at, who, task, scope[:12], _usd(before), _usd(after), why)
+            for at, who, task, scope, before, after, why in corrections
+        ),
+    )
+    _print(
+        "open batches",
+        "token, task, server, id, requests >, held USD >",
+        (
+            (batch.token, batch.task or "?", batch.base_url, batch.batch_id or "", count, _usd(batch.held))
+            for batch, count in sent
+        ),
+    )
+
+
+def _print(title: str, columns: str, lines: Iterable[Sequence[str]]) -> None:
+    """A table, if it has lines; `>` marks columns that are aligned on the right."""
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
+    for column in columns.split(", "):
+        table.add_column(column.removesuffix(" >"), justify="right" if column.endswith(">") else "left")
+    for line in lines:
+        table.add_row(*map(escape, line))
+    if table.rows:
+        Console().print(table)
+
+
+def _usd(amount: int) -> str:
+    return f"{usd(amount):.6f}"
+
+
+def correct(task: str, spent: float, why: str, version: str) -> None:
+    """Set what a version of the questions has cost, with a record of who and why.
+
+    `version` is the beginning of its hash; without it, the version that the files ask today. Raises UserError
+    if no such version, or more than one, has spent anything.
+    """
+    require_task(task)
+    version = version or Questions.load(task, GenerateParams.load(task)).version
+    with open_journal() as journal:
+        known = [scope for owner, scope, *_ in journal.spending() if owner == task]
+        scopes = [scope for scope in known if scope.startswith(version)]
+        if len(scopes) != 1:
+            raise UserError(
+                f"{journal_file()}: {len(scopes)} versions of {task} begin with {version[:12]}; name one "
+                f"with --version: {', '.join(scope[:12] for scope in known) or 'none has spent anything'}"
+            )
+        with journal.transaction() as database:
+            ledger = Ledger(scopes[0], task, None)
+            before, after = ledger.correct(database, round(spent * USD), _who(), why)
+    print(f"{task} {scopes[0][:12]}: spent {_usd(before)} USD before, {_usd(after)} USD now")
+
+
+def _who() -> str:
+    """The person by the name that Git knows, or by the account of the operating system."""
+    git = subprocess.run(["git", "config", "user.email"], capture_output=True, text=True, check=False)
+    return git.stdout.strip() or getpass.getuser()
+
+
+def drop_batch(token: str) -> None:
+    """Give an open batch up, so that its requests are asked again.
+
+    Raises UserError if no batch, or more than one, begins with the token, or if a process waits for it.
+    """
+    with open_journal() as journal:
+        batches = OpenBatches(journal)
+        tokens = [batch.token for batch in batches.all()]
+        chosen = [name for name in tokens if name.startswith(token)]
+        if len(chosen) != 1:
+            raise UserError(
+                f"{journal_file()}: no open batch {token}; open are: {', '.join(tokens) or 'none'}"
+            )
+        with batches.mine(chosen[0], wait=False) as batch:
+            if batch is None:
+                raise UserError(f"batch {chosen[0]}: its results were just taken; there is nothing to drop")
+            count = batches.count(batch.token)
+            spent = drop(journal, batch)
+    print(
+        f"batch {chosen[0]} dropped: {count} requests of {batch.task or 'a task'} will be asked again; "
+        f"{_usd(spent)} USD count as spent, because the server may have run it (`still journal correct`)"
+    )
 
 
 def export(task: str) -> None:

@@ -37,7 +37,8 @@ class TeacherServer:
     `fault(number, body)` may return a status or a Fault for the request with that number, from 1 on; `reply`
     makes the text; `finish` the finish reason; `seconds` is how long an answer takes. `arrivals` holds the
     time of each request. Of `upload` and `batch`, those in `silent_after` are done and never replied to.
-    `batch_answers` lets the next batch expire after this many answers.
+    `batch_answers` lets the next batch expire after this many answers. Every line of a batch's results
+    is there `batch_repeats` times.
     """
 
     port: int = 0
@@ -52,6 +53,7 @@ class TeacherServer:
     files: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     batch_answers: int | None = None
+    batch_repeats: int = 1
     silent_after: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -166,14 +168,8 @@ class TeacherServer:
 
     def _file(self, name: str) -> dict[str, Any]:
         filename, content = self.files[name]
-        about = {
-            "id": name,
-            "object": "file",
-            "filename": filename,
-            "bytes": len(content),
-            "status": "processed",
-        }
-        return about | {"created_at": 1_790_000_000, "purpose": "batch"}
+        about = {"id": name, "object": "file", "filename": filename, "bytes": len(content)}
+        return about | {"status": "processed", "created_at": 1_790_000_000, "purpose": "batch"}
 
     async def _list_files(self, request: web.Request) -> web.Response:
         files = [self._file(name) for name in self.files]
@@ -196,6 +192,8 @@ class TeacherServer:
 
     async def _batch(self, request: web.Request) -> web.Response:
         name = request.match_info["id"]
+        if name not in self.batches:
+            return web.json_response({"error": {"message": f"no such batch: {name}"}}, status=404)
         batch = self.batches[name]
         batch["polls"] += 1
         if batch["polls"] == 2:
@@ -204,9 +202,9 @@ class TeacherServer:
 
     def _run_batch(self, batch: dict[str, Any]) -> None:
         """Answer the batch; if `batch_answers` is set, it expires once after that many requests."""
-        lines = [json.loads(line) for line in self.files[batch["input"]][1].splitlines()]
-        done = lines if self.batch_answers is None else lines[: self.batch_answers]
-        batch["status"] = "completed" if len(done) == len(lines) else "expired"
+        asked = [json.loads(line) for line in self.files[batch["input"]][1].splitlines()]
+        done = asked if self.batch_answers is None else asked[: self.batch_answers]
+        batch["status"] = "completed" if len(done) == len(asked) else "expired"
         self.batch_answers = None
         good, bad = [], []
         for line in done:
@@ -222,7 +220,8 @@ class TeacherServer:
         for kind, results in (("output", good), ("error", bad)):
             if results:
                 name = f"file-{len(self.files)}"
-                content = "".join(json.dumps(result) + "\n" for result in results).encode()
+                lines = [json.dumps(result) + "\n" for result in results]
+                content = "".join(self.batch_repeats * line for line in lines).encode()
                 self.files[name] = (f"{kind}.jsonl", content)
                 batch[kind] = name
 

@@ -1,7 +1,8 @@
-"""`python -m benchmarks.kills [--kills N]`: SIGKILL at random moments, print a table, write results.json.
+"""`python -m benchmarks.kills [--kills N]`: SIGKILL at random moments, print tables, write results.json.
 
-Each run asks about some thousand rows and is killed and started again until it ends by itself; runs follow
-one another until N kills have happened.
+Three ways: one process online, two processes on one journal, one process in batch mode. Each run asks about
+some thousand rows and is killed and started again until it ends by itself; runs follow one another until N
+kills have happened in each way.
 """
 
 from __future__ import annotations
@@ -11,98 +12,92 @@ import json
 import multiprocessing
 import random
 import shutil
-import sqlite3
 import tempfile
 import time
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-from benchmarks.generate.project import TASK, make_project
-from benchmarks.kills.stage import run_stage
-from promptstill.core.files import read_lines
+from benchmarks.kills.ways import IN_FLIGHT, ROWS, WAYS, Way, journaled, outs, project, round_of
 from tests.teacher_server import TeacherServer, last_line
 
 HERE = Path(__file__).parent
-ROWS, IN_FLIGHT = 3_000, 64
-# Seconds until the kill, at most; a run of 3,000 rows takes about two.
-LONGEST = 1.0
+# Kills come within this share of the time that a run takes that is not killed.
+SHARE_OF_A_RUN = 0.7
 
 
-def outs(root: Path) -> list[dict[str, Any]]:
-    """The rows that generate wrote, without the times at which their answers were recorded."""
-    rows = [row for _, row in read_lines(root / f"data/generate/{TASK}/rows.jsonl")]
-    for row in rows:
-        del row["teacher"]["recorded_at"]
-    return rows
-
-
-def journaled(root: Path) -> dict[str, str]:
-    """Every record in the journal, as a reader beside the run sees it."""
-    path = root / ".still/journal.sqlite"
-    if not path.exists():
-        return {}
-    database = sqlite3.connect(path)
-    try:
-        return dict(database.execute("SELECT key, record FROM answers"))
-    except sqlite3.OperationalError:
-        # Killed before the tables were made.
-        return {}
-    finally:
-        database.close()
-
-
-def main() -> None:
-    """Kill, compare, write results.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=500)
-    wanted = parser.parse_args().kills
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stages.generate.__main__", "promptstill.teacher.online"])
+def measure(context: ForkServerContext, way: Way, wanted: int) -> dict[str, Any]:
+    """Kill one way of running the stage until there were `wanted` kills."""
     pick = random.Random(0)
-    counts = {"kills": 0, "runs": 0, "rows_a_run": ROWS, "in_flight": IN_FLIGHT, "calls": 0, "sent_again": 0}
-    counts |= {"most_sent_again_by_a_kill": 0, "answers_lost": 0, "answers_changed": 0, "outs_that_differ": 0}
+    counts: dict[str, Any] = dict.fromkeys(("kills", "runs", "calls", "sent_again"), 0)
+    if not way.in_batches:
+        counts["most_sent_again_by_a_kill"] = 0
+    counts |= dict.fromkeys(("answers_lost", "answers_changed", "outs_that_differ"), 0)
     with TeacherServer() as teacher, tempfile.TemporaryDirectory() as folder:
         teacher.reply = lambda body: f"Final Answer: {len(last_line(body)) % 13}"
         root = Path(folder)
-        make_project(root, teacher.url, ROWS, IN_FLIGHT)
+        project(root, teacher.url, way)
         expected: list[dict[str, Any]] = []
+        longest: float | None = None
         while counts["kills"] < wanted or not expected:
             shutil.rmtree(root / ".still", ignore_errors=True)
             teacher.requests.clear()
-            before: dict[str, str] = {}
-            while True:
-                running = context.Process(target=run_stage, args=(str(root),))
-                sent = len(teacher.requests)
-                running.start()
-                # The first run is not killed: the others are compared with it.
-                running.join(pick.uniform(0, LONGEST) if expected else None)
-                ended = running.exitcode is not None
-                running.kill()
-                running.join()
-                assert not ended or running.exitcode == 0
-                time.sleep(0.02)
-                after = journaled(root)
-                counts["answers_lost"] += len(before.keys() - after.keys())
-                counts["answers_changed"] += sum(
-                    after[key] != before[key] for key in before.keys() & after.keys()
-                )
-                again = len(teacher.requests) - sent - (len(after) - len(before))
-                counts["most_sent_again_by_a_kill"] = max(counts["most_sent_again_by_a_kill"], again)
-                before = after
-                if ended:
-                    break
-                counts["kills"] += 1
+            began = time.monotonic()
+            run(context, root, way, teacher, pick, longest, counts)
+            # The first run is not killed: the others are compared with it, and are killed within its time.
+            longest = longest or SHARE_OF_A_RUN * (time.monotonic() - began)
             counts["runs"] += 1
             counts["calls"] += len(teacher.requests)
             counts["sent_again"] += len(teacher.requests) - ROWS
             expected = expected or outs(root)
             counts["outs_that_differ"] += outs(root) != expected
             print(
-                f"{counts['kills']} kills, {counts['runs']} runs, {counts['sent_again']} sent again",
+                f"{way.name}: {counts['kills']} kills, {counts['runs']} runs, "
+                f"{counts['sent_again']} sent again",
                 flush=True,
             )
-    (HERE / "results.json").write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(counts, indent=2))
+    return counts
+
+
+def run(
+    context: ForkServerContext,
+    root: Path,
+    way: Way,
+    teacher: TeacherServer,
+    pick: random.Random,
+    longest: float | None,
+    counts: dict[str, Any],
+) -> None:
+    """Kill and start again until a process comes to its end; count what was lost, changed and sent again."""
+    before: dict[str, str] = {}
+    ended = False
+    while not ended:
+        sent = len(teacher.requests)
+        kills, ended = round_of(context, root, way, pick, longest)
+        time.sleep(0.02)
+        after = journaled(root)
+        counts["kills"] += kills
+        counts["answers_lost"] += len(before.keys() - after.keys())
+        counts["answers_changed"] += sum(after[key] != before[key] for key in before.keys() & after.keys())
+        if kills and not way.in_batches:
+            again = len(teacher.requests) - sent - (len(after) - len(before))
+            most = max(counts["most_sent_again_by_a_kill"], round(again / kills))
+            counts["most_sent_again_by_a_kill"] = most
+        before = after
+
+
+def main() -> None:
+    """Kill, compare, write results.json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=500, help="in each way")
+    wanted = parser.parse_args().kills
+    context = multiprocessing.get_context("forkserver")
+    preloaded = ("promptstill.teacher.online", "promptstill.teacher.batch")
+    context.set_forkserver_preload(["stages.generate.__main__", *preloaded])
+    results: dict[str, Any] = {"rows_a_run": ROWS, "in_flight": IN_FLIGHT}
+    results |= {way.name: measure(context, way, wanted) for way in WAYS}
+    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

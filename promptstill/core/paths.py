@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+HOME = ".still"
+# Where DVC keeps the copies of the repository that it runs experiments in.
+EXPERIMENTS = (".dvc", "tmp", "exps")
 
 
 def out(stage: str, task: str, name: str = "rows") -> Path:
@@ -81,9 +84,40 @@ def report_dir(task: str) -> Path:
 def cache_dir() -> Path:
     """What outlives every rebuild and no stage declares: the journal, embeddings and converted models.
 
-    `PROMPTSTILL_HOME` moves it, for example to a disk that several clones share.
+    `PROMPTSTILL_HOME` moves it, for example to a disk that several clones share. A copy of the repository
+    that DVC or Git made uses the home of the main one.
     """
-    return Path(os.environ.get("PROMPTSTILL_HOME", ".still"))
+    return main_root() / os.environ.get("PROMPTSTILL_HOME", HOME)
+
+
+def main_root() -> Path:
+    """The root of the main repository: `.`, or another folder if the working directory is in a copy of it.
+
+    `dvc exp run --temp` and `--queue` work in `.dvc/tmp/exps/...`, which is removed afterwards, with all that
+    was paid for there. A worktree of Git stays, so it keeps a home of its own if it has one.
+    """
+    here = Path.cwd()
+    copies = (folder for folder in here.parents if folder.parts[-3:] == EXPERIMENTS)
+    root = next((folder.parents[2] for folder in copies), here)
+    if not (root / HOME).exists():
+        root = _main_worktree(root)
+    return Path() if root == here else root
+
+
+def _main_worktree(root: Path) -> Path:
+    """The folder of the main worktree that corresponds to `root`, which may be in a linked one."""
+    for folder in (root, *root.parents):
+        link = folder / ".git"
+        if link.is_dir():
+            break
+        if link.is_file():
+            # `gitdir: /main/.git/worktrees/NAME`; submodules have another path.
+            folder_of_git = folder / link.read_text(encoding="utf-8").strip().removeprefix("gitdir: ")
+            main = folder_of_git.parents[2] / root.relative_to(folder)
+            if folder_of_git.parent.name == "worktrees" and (main / PARAMS).exists():
+                return main.resolve()
+            break
+    return root
 
 
 def journal_file() -> Path:

@@ -9,25 +9,27 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from promptstill.console.errors import UserError
+from promptstill.core.paths import main_root
 
-DOTENV = Path(".env")
+DOTENV = ".env"
 
 
 def read_api_key(name: str) -> str | None:
     """The value of an environment variable, or else of a line in `.env`; None if neither has it.
 
-    Raises UserError if Git tracks `.env`, because a key in it would be published.
+    A copy of the repository that has no `.env` uses that of the main one. Raises UserError if Git tracks the
+    file, because a key in it would be published.
     """
-    if not DOTENV.exists():
+    folder = Path() if Path(DOTENV).exists() else main_root()
+    path = folder / DOTENV
+    if not path.exists():
         return os.environ.get(name) or None
     tracked = subprocess.run(
-        ["git", "ls-files", "--error-unmatch", str(DOTENV)], capture_output=True, check=False
+        ["git", "ls-files", "--error-unmatch", DOTENV], cwd=folder, capture_output=True, check=False
     )
     if tracked.returncode == 0:
-        raise UserError(
-            f"{DOTENV}: is tracked by Git; run `git rm --cached {DOTENV}`, and change the keys in it"
-        )
-    return os.environ.get(name) or dotenv_values(DOTENV).get(name) or None
+        raise UserError(f"{path}: is tracked by Git; run `git rm --cached {path}`, and change the keys in it")
+    return os.environ.get(name) or dotenv_values(path).get(name) or None
 
 
 def check_api_key(name: str) -> None:

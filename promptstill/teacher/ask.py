@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from promptstill.console.errors import UserError
 from promptstill.core.paths import prompt_file
 from promptstill.teacher.api_key import check_api_key
 from promptstill.teacher.lookup import Missing, R, Rows, resolved
+from promptstill.teacher.open_batches import OpenBatches
 from promptstill.teacher.outcome import BUDGET_REACHED, Outcome, Work
 from promptstill.teacher.questions import Inquiry
 from promptstill.teacher.session import Session
@@ -41,11 +43,30 @@ def ask_missing(session: Session, rows: Rows[R], missing: Missing) -> Outcome:
 
 
 def ask(session: Session, work: Work) -> Outcome:
-    """Ask the configured teacher; a teacher on this machine is started first."""
+    """Ask the configured teacher, after other runs that ask the same and after open batches that have some of
+    what is missing."""
+    check_api_key(session.settings.api_key_env)
+    outcome, left, collected = Outcome(), work, 0
+    with session.alone() as waited:
+        if waited or OpenBatches(session.journal).all():
+            from promptstill.teacher.batch import collect_batches
+
+            collected = collect_batches(session, work)
+            left = replace(work, rows=sum(1 for _ in work.jobs()))
+        if left.rows:
+            outcome = _ask_rest(session, left)
+    outcome.rows += work.rows - left.rows
+    outcome.answered += collected
+    with session.journal.transaction() as database:
+        outcome.spent = session.ledger.spent(database)
+    return outcome
+
+
+def _ask_rest(session: Session, work: Work) -> Outcome:
+    """Ask online or in batches; a teacher on this machine is started first."""
     import asyncio
 
     settings = session.settings
-    check_api_key(settings.api_key_env)
     if settings.mode == "batch":
         from promptstill.teacher.batch import ask_in_batches
 

@@ -1,32 +1,57 @@
 """Asking through the Batch API: batches of requests are sent in waves until nothing is missing.
 
-Every step is written to the journal before the next one begins, and what is sent has a token by which the
-server can be asked for it again. A run that is killed at any point continues without sending anything twice.
+Every step is written to the journal before the next one begins. A run that is killed at any point continues
+without sending anything twice, and so does a run in another mode: a key that is in an open batch is waited
+for, whatever settings the batch was sent under.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import uuid
-from collections import Counter
-from pathlib import Path
-from typing import Any
+from itertools import islice
 
-import openai
-from openai.types import Batch
-
-from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
-from promptstill.core.files import JsonObject, read_lines, write_rows
-from promptstill.teacher.batch_server import ENDPOINT, BatchServer
-from promptstill.teacher.budget import Charge, cost_of, worst_case
-from promptstill.teacher.capabilities import Capabilities, marks
-from promptstill.teacher.journal import insert
+from promptstill.rows.row import Input
+from promptstill.teacher.budget import worst_case
+from promptstill.teacher.capabilities import Capabilities
+from promptstill.teacher.collect import Collector
+from promptstill.teacher.lookup import CHUNK
+from promptstill.teacher.open_batches import OpenBatch, OpenBatches
 from promptstill.teacher.outcome import BUDGET_REACHED, Outcome, Work
-from promptstill.teacher.questions import Request
-from promptstill.teacher.record import Record
-from promptstill.teacher.replies import NoAnswerError, about, judge_status, message_of, read_reply, scrub
+from promptstill.teacher.questions import Inquiry, Request
 from promptstill.teacher.session import Session
+
+
+def collect_batches(session: Session, work: Work) -> int:
+    """Wait for the open batches that have something of what is missing. Returns how many replies arrived.
+
+    Raises UserError if a server cannot be used.
+    """
+    settings = session.settings
+    uploads_to = settings.base_urls[0] if settings.mode == "batch" else None
+    batches, collector = OpenBatches(session.journal), Collector(session, uploads_to)
+
+    async def collect() -> None:
+        # Replies decide what else is missing, so look until nothing new is found.
+        while batches.all() and (tokens := _holding(batches, work)):
+            await collector.finish(tokens)
+
+    if batches.all():
+        asyncio.run(collect())
+    return collector.answered
+
+
+def _holding(batches: OpenBatches, work: Work) -> set[str]:
+    """The open batches that have a missing key."""
+    tokens: set[str] = set()
+    keys: list[str] = []
+    for inquiry in work.jobs():
+        keys += [request.key for request in inquiry.wanted()]
+        if len(keys) >= CHUNK:
+            tokens |= set(batches.holding(keys).values())
+            keys = []
+    return tokens | set(batches.holding(keys).values())
 
 
 async def ask_in_batches(session: Session, work: Work) -> Outcome:
@@ -34,167 +59,102 @@ async def ask_in_batches(session: Session, work: Work) -> Outcome:
 
     Raises UserError if the server cannot be used; the next run continues with what was sent.
     """
-    server = BatchServer(session.settings, session.api_key)
-    try:
-        async with server:
-            return await BatchAsker(session, work, server).ask()
-    except openai.APIError as error:
-        message = scrub(
-            message_of(getattr(error, "body", None)) or type(error).__name__, session.api_key or ""
-        )
-        raise UserError(
-            f"{session.task}: {server.url}: {message}; repeat `dvc repro`, which continues with what was sent"
-        ) from None
+    return await BatchAsker(session, work).ask()
 
 
 class BatchAsker:
     """One run over the Batch API of one server."""
 
-    def __init__(self, session: Session, work: Work, server: BatchServer) -> None:
-        self._session, self._work, self._server = session, work, server
+    def __init__(self, session: Session, work: Work) -> None:
+        self._session, self._work = session, work
         self._settings, self._ledger = session.settings, session.ledger
-        self._journal = session.journal
-        self._capabilities = Capabilities(self._journal, self._settings.model)
-        self._failed: Counter[str] = Counter()
+        self._url = session.settings.base_urls[0]
+        self._journal, self._batches = session.journal, OpenBatches(session.journal)
+        self._collector = Collector(session, self._url)
         self.outcome = Outcome()
 
     async def ask(self) -> Outcome:
         """Send waves until every row is complete or given up."""
-        rows = lacking = self._work.rows
+        outcome, rows = self.outcome, self._work.rows
+        lacking = rows
         with progress(rows, "asking in batches") as bar:
-            await self._finish()
-            while not self.outcome.stopped:
-                lacking, sent = await self._send_wave()
+            while not outcome.stopped:
+                lacking, tokens = await self._send_wave()
                 bar.update(rows - lacking - bar.n)
-                if not sent:
+                if lacking and not tokens:
+                    outcome.stopped = outcome.stopped or BUDGET_REACHED
+                if not tokens:
                     break
-                await self._finish()
-        self.outcome.rows = rows - lacking
-        with self._journal.transaction() as database:
-            self.outcome.spent = self._ledger.spent(database)
-        return self.outcome
+                await self._collector.finish(tokens)
+                outcome.stopped = outcome.stopped or self._collector.refused
+        outcome.rows = rows - lacking - len(outcome.dead)
+        outcome.answered, outcome.failed = self._collector.answered, self._collector.failed
+        return outcome
 
-    async def _send_wave(self) -> tuple[int, int]:
-        """Send everything that is wanted now. Returns how many rows want something, and requests sent."""
-        lacking, sent = 0, 0
-        size = self._settings.batch.requests
-        chunk: list[Request] = []
+    async def _send_wave(self) -> tuple[int, set[str]]:
+        """Send everything that is wanted now and in no open batch.
+
+        Returns how many rows lack something, and the batches that have it; no batches if the run stops.
+        """
+        lacking, tokens = 0, set[str]()
+        pending: dict[str, Request] = {}
         for inquiry in self._work.jobs():
-            if inquiry.row["id"] in self.outcome.dead:
+            wanted = inquiry.wanted()
+            if self._given_up(inquiry, wanted):
+                if self.outcome.stopped:
+                    return lacking, set()
                 continue
             lacking += 1
-            chunk += inquiry.wanted()
-            while len(chunk) >= size:
-                sent += await self._send(chunk[:size])
-                chunk = chunk[size:]
-        if chunk:
-            sent += await self._send(chunk)
-        if lacking and not sent:
-            self.outcome.stopped = BUDGET_REACHED
-        return lacking, sent
+            pending |= {request.key: request for request in wanted}
+            if len(pending) >= self._settings.batch.requests:
+                tokens |= await self._send(pending, self._settings.batch.requests)
+        return lacking, tokens | await self._send(pending, 1)
 
-    async def _send(self, requests: list[Request]) -> int:
-        """Plan, upload and start one batch of as many requests as the budget allows."""
-        token = uuid.uuid4().hex
-        costs = [worst_case(request, self._settings) for request in requests]
+    def _given_up(self, inquiry: Inquiry[Input], wanted: list[Request]) -> bool:
+        lost = self._collector.lost
+        reason = next((lost[request.key] for request in wanted if request.key in lost), None)
+        if reason is None:
+            return False
+        self.outcome.dead[inquiry.row["id"]] = reason
+        self.outcome.check_dead(self._work.most_dead)
+        return True
+
+    async def _send(self, pending: dict[str, Request], least: int) -> set[str]:
+        """Send batches while `least` requests are pending, and take what was sent out of `pending`.
+
+        Returns the batches, and those that had some of the requests already.
+        """
+        open_ = self._batches.holding(pending)
+        for key in open_:
+            del pending[key]
+        tokens = set(open_.values())
+        while len(pending) >= least:
+            keys = list(islice(pending, self._settings.batch.requests))
+            if token := self._plan([pending.pop(key) for key in keys]):
+                tokens.add(token)
+                await self._collector.start(token)
+        return tokens
+
+    def _plan(self, requests: list[Request]) -> str | None:
+        """Write a batch of as many requests as the budget allows; returns its token, or None."""
+        settings, token = self._settings, uuid.uuid4().hex
+        costs = [worst_case(request, settings) for request in requests]
+        # What the server refuses was learnt from the batches before.
+        capabilities = Capabilities(self._journal, settings.model)
         with self._journal.transaction() as database:
             fitting = self._ledger.fitting(database, costs)
             if not fitting:
-                return 0
-            write_rows(self._file(token), map(self._line, requests[:fitting]))
-            about_each = {
-                request.key: [request.row_id, request.sample, request.kind] for request in requests[:fitting]
-            }
-            database.execute(
-                "INSERT INTO batches VALUES (?, ?, ?, ?, ?, NULL, NULL)",
-                (token, self._server.url, json.dumps(about_each), self._ledger.scope, sum(costs[:fitting])),
+                return None
+            batch = OpenBatch(
+                token,
+                self._url,
+                settings.api_key_env,
+                self._session.task,
+                self._ledger.scope,
+                self._session.questions.prompt_hash,
+                settings.structured,
+                sum(costs[:fitting]),
             )
-        await self._started(token, None, None)
-        return fitting
-
-    def _line(self, request: Request) -> JsonObject:
-        body = self._capabilities.body(request, self._server.url)
-        return {"custom_id": request.key, "method": "POST", "url": ENDPOINT, "body": body}
-
-    async def _started(self, token: str, file_id: str | None, batch_id: str | None) -> str:
-        """Start a planned batch from wherever it is, given the ids that the journal has; returns its id."""
-        if batch_id is not None:
-            return batch_id
-        if file_id is None:
-            file_id = await self._server.file_id(self._file(token))
-        self._journal.update_batch(token, "file_id", file_id)
-        batch_id = await self._server.batch_id(file_id, token)
-        self._journal.update_batch(token, "batch_id", batch_id)
-        return batch_id
-
-    async def _finish(self) -> None:
-        """Wait for every open batch of this version and take its results."""
-        open_batches = self._journal.open_batches(self._ledger.scope, self._server.url)
-        for token, keys, file_id, batch_id in open_batches:
-            batch = await self._server.ended(await self._started(token, file_id, batch_id))
-            if batch.status == "failed":
-                problems = (batch.errors.data if batch.errors else None) or []
-                messages = self._scrubbed("; ".join(str(problem.message) for problem in problems))
-                self.outcome.stopped = f"the server refuses batch {batch.id}: {messages}"
-            await self._take(token, batch, json.loads(keys))
-            self.outcome.check_dead(self._work.most_dead)
-
-    async def _take(self, token: str, batch: Batch, keys: dict[str, list[Any]]) -> None:
-        """Write a batch's replies, their cost, and the end of the batch, in one transaction."""
-        sent = {line["custom_id"]: line["body"] for _, line in read_lines(self._file(token))}
-        records: dict[str, Record] = {}
-        charges: list[Charge] = []
-        reasons = dict.fromkeys(keys, f"no answer in a batch that {batch.status}")
-        async for key, status, body in self._server.results(batch):
-            if key not in keys:
-                continue
-            row_id, sample, kind = keys[key]
-            request = Request(row_id, sample, key, sent[key], kind)
-            if status != 200:
-                reason, charge = self._refused(request, status, body)
-            else:
-                reason, charge = self._read(request, body, records)
-            if reason is None:
-                reasons.pop(key)
-            else:
-                reasons[key] = reason
-            if charge is not None:
-                charges.append(charge)
-        with self._journal.transaction() as database:
-            insert(database, records)
-            self._ledger.settle(database, charges)
-            database.execute("DELETE FROM batches WHERE token = ?", (token,))
-        self._file(token).unlink(missing_ok=True)
-        self.outcome.answered += len(records)
-        self.outcome.failed += len(reasons)
-        for key, reason in reasons.items():
-            self._failed[key] += 1
-            if self._failed[key] > self._settings.limits.max_retries:
-                self.outcome.dead[keys[key][0]] = reason
-
-    def _refused(self, request: Request, status: int, body: object) -> tuple[str | None, Charge | None]:
-        """Why a request failed, and what it cost; neither if it will be sent again as another request."""
-        message = self._scrubbed(message_of(body))
-        if self._capabilities.learn(status, message, request.body, self._server.url):
-            return None, None
-        verdict = judge_status(status, message)
-        self._failed[request.key] += self._settings.limits.max_retries * (verdict.kind != "fail")
-        return verdict.reason, Charge(0, 0, failed=True)
-
-    def _read(self, request: Request, body: object, records: dict[str, Record]) -> tuple[str | None, Charge]:
-        """Add a reply to `records`; returns why it holds no answer, if it holds none, and what it cost."""
-        try:
-            record = read_reply(json.dumps(body).encode())
-        except NoAnswerError as error:
-            return str(error), Charge(0, worst_case(request, self._settings), failed=True)
-        sent = marks(request.body, request.kind, self._settings)
-        asked = about(request, self._session.task, self._session.questions)
-        records[request.key] = {**record, **sent, **asked}
-        cost = cost_of(record, self._settings)
-        return None, Charge(0, worst_case(request, self._settings) if cost is None else cost)
-
-    def _scrubbed(self, text: str) -> str:
-        return scrub(text, self._session.api_key or "")
-
-    def _file(self, token: str) -> Path:
-        return self._journal.path.parent / "batches" / f"promptstill-{token}.jsonl"
+            bodies = ((request, capabilities.body(request, self._url)) for request in requests[:fitting])
+            self._batches.plan(database, batch, bodies)
+        return token

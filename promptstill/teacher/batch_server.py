@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -19,15 +18,15 @@ ENDED = ("completed", "failed", "expired", "cancelled")
 
 
 class BatchServer:
-    """The server at `base_url`. Use it as a context manager."""
+    """The server at `url`. Use it as a context manager."""
 
-    def __init__(self, settings: TeacherSettings, api_key: str | None) -> None:
-        self.url = settings.base_urls[0]
+    def __init__(self, url: str, api_key: str | None, settings: TeacherSettings) -> None:
+        self.url = url
         self._poll_seconds = settings.batch.poll_seconds
         # Repeating a question about the state is harmless. Repeating an upload is not, so the client never
         # retries one; the next run looks for it on the server.
         self._client = openai.AsyncOpenAI(
-            base_url=self.url,
+            base_url=url,
             api_key=api_key or "no-key-set",
             timeout=settings.limits.timeout_seconds,
             max_retries=settings.limits.max_retries,
@@ -44,12 +43,12 @@ class BatchServer:
     ) -> None:
         await self._client.__aexit__(kind, error, traceback)
 
-    async def file_id(self, path: Path) -> str:
-        """The id of an uploaded file, which is uploaded now if the server does not have it."""
+    async def file_id(self, name: str, lines: Callable[[], bytes]) -> str:
+        """The id of an uploaded file, which is made of `lines` and uploaded now if the server lacks it."""
         async for file in self._client.files.list(purpose="batch"):
-            if file.filename == path.name:
+            if file.filename == name:
                 return file.id
-        uploaded = await self._once.files.create(file=(path.name, path.read_bytes()), purpose="batch")
+        uploaded = await self._once.files.create(file=(name, lines()), purpose="batch")
         return uploaded.id
 
     async def batch_id(self, file_id: str, token: str) -> str:
@@ -65,20 +64,34 @@ class BatchServer:
         )
         return started.id
 
-    async def ended(self, batch_id: str) -> Batch:
-        """Wait until a batch has ended."""
+    async def ended(self, batch_id: str, look: Callable[[Batch], None]) -> Batch:
+        """Wait until a batch has ended, and let `look` see it while it has not."""
         while (batch := await self._client.batches.retrieve(batch_id)).status not in ENDED:
+            look(batch)
             await asyncio.sleep(self._poll_seconds)
         return batch
 
     async def results(self, batch: Batch) -> AsyncIterator[tuple[str, int, Any]]:
-        """Key, status and body of every result line; an expired batch has some of them."""
+        """Key, status and body of every result line; an expired batch has some of them. A line that is no
+        result is left out, so its request counts as not answered."""
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id is None:
                 continue
             content = await self._client.files.content(file_id)
             for line in content.content.splitlines():
-                result = json.loads(line)
-                response = result.get("response") or {}
-                body = response.get("body") or result.get("error")
-                yield result["custom_id"], response.get("status_code", 0), body
+                if (result := _result(line)) is not None:
+                    yield result
+
+
+def _result(line: bytes) -> tuple[str, int, Any] | None:
+    try:
+        result = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(result, dict) or not isinstance(result.get("custom_id"), str):
+        return None
+    response = result.get("response")
+    if not isinstance(response, dict):
+        return result["custom_id"], 0, result.get("error")
+    status = response.get("status_code")
+    return result["custom_id"], status if isinstance(status, int) else 0, response.get("body")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import accumulate, takewhile
 from typing import Any
 
@@ -27,11 +28,12 @@ TEMPLATE_TOKENS = 32
 
 @dataclass(frozen=True)
 class Charge:
-    """How a call ended: `held` was reserved for it, `spent` is what it cost."""
+    """How a call ended: `held` was reserved for it, `spent` is what it cost; not `sent`, it was no call."""
 
     held: int
     spent: int
     failed: bool = False
+    sent: bool = True
 
 
 def token_price(settings: TeacherSettings) -> tuple[int, int]:
@@ -82,7 +84,7 @@ class Ledger:
         database.execute(
             "INSERT INTO ledger VALUES (?, ?, ?, ?, ?) ON CONFLICT (scope) DO UPDATE SET spent = spent + "
             "excluded.spent, calls = calls + excluded.calls, failed = failed + excluded.failed",
-            (self.scope, self.task, spent, len(charges), failed),
+            (self.scope, self.task, spent, sum(charge.sent for charge in charges), failed),
         )
         held = sum(charge.held for charge in charges)
         if held:
@@ -90,6 +92,8 @@ class Ledger:
 
     def fitting(self, database: sqlite3.Connection, amounts: list[int]) -> int:
         """How many of the amounts, in order, fit under the cap."""
+        # What is held is shown, and can be corrected, before anything is spent.
+        self.settle(database, [])
         if self.cap is None:
             return len(amounts)
         self._bury(database)
@@ -116,6 +120,19 @@ class Ledger:
         for query in ("SELECT amount FROM holds WHERE scope = ?", "SELECT held FROM batches WHERE scope = ?"):
             total += sum(line[0] for line in database.execute(query, (self.scope,)))
         return total
+
+    def correct(self, database: sqlite3.Connection, spent: int, who: str, why: str) -> tuple[int, int]:
+        """Set what this version has cost, and keep who and why; returns what it was before and is now.
+
+        Holds of dead processes end with it. Those of running ones stay, and are settled on top.
+        """
+        self._bury(database)
+        before = self.spent(database)
+        database.execute("UPDATE ledger SET spent = ? WHERE scope = ?", (spent, self.scope))
+        at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        line = (at, who, self.task, self.scope, before, spent, why)
+        database.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", line)
+        return before, spent
 
     def _add_hold(self, database: sqlite3.Connection, amount: int) -> None:
         database.execute(

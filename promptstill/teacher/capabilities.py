@@ -85,12 +85,14 @@ def _refused(name: str, message: str) -> bool:
     )
 
 
-def marks(sent: dict[str, Any], kind: str, settings: TeacherSettings) -> Record:
-    """What a record says about a request that was sent otherwise than it was asked for."""
+def marks(sent: dict[str, Any], kind: str, settings: TeacherSettings, sampling: bool = True) -> Record:
+    """What a record says about a request that was sent otherwise than it was asked for. Without `sampling`,
+    `settings` are not those that it was asked with."""
     record: Record = {}
     if settings.structured and kind == "answer":
         record["structured"] = SCHEMA in sent
     asked = settings.sampling.model_dump(include=set(SAMPLING), exclude_none=True)
-    if left_out := sorted(set(asked) - set(sent)):
+    left_out = sorted(set(asked) - set(sent))
+    if sampling and left_out:
         record["left_out"] = left_out
     return record

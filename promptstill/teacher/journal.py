@@ -7,39 +7,20 @@ record has a checksum, so a damaged file gives an error and never a wrong answer
 
 from __future__ import annotations
 
-import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Self
 
 from promptstill.console.errors import UserError
 from promptstill.core.files import compact_json
 from promptstill.core.sqlite import with_keys
+from promptstill.teacher.journal_format import VERSION, checksum, upgrade
 from promptstill.teacher.record import Record
-
-VERSION = 2
-TABLES = """
-CREATE TABLE IF NOT EXISTS answers (
-    key TEXT PRIMARY KEY, record TEXT NOT NULL, sha256 TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ledger (
-    scope TEXT PRIMARY KEY, task TEXT NOT NULL, spent INTEGER NOT NULL, calls INTEGER NOT NULL,
-    failed INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS holds (
-    scope TEXT NOT NULL, pid INTEGER NOT NULL, started REAL NOT NULL, amount INTEGER NOT NULL,
-    PRIMARY KEY (scope, pid, started)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS batches (
-    token TEXT PRIMARY KEY, base_url TEXT NOT NULL, keys TEXT NOT NULL, scope TEXT NOT NULL,
-    held INTEGER NOT NULL, file_id TEXT, batch_id TEXT
-) WITHOUT ROWID;
-"""
 
 
 class DamagedError(sqlite3.DatabaseError):
@@ -61,7 +42,11 @@ class Journal:
                     f"{path}: written by a newer promptstill (format {version}); update this clone"
                 )
             if version < VERSION:
-                self._upgrade()
+                with self.transaction() as database:
+                    upgrade(database, path)
+                # Bodies of batches were files before; they are in the tables now.
+                if (path.parent / "batches").exists():
+                    shutil.rmtree(path.parent / "batches")
             self._reader = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
@@ -69,20 +54,6 @@ class Journal:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
         return database
-
-    def _upgrade(self) -> None:
-        """Make the tables. Records of the first format, which had no checksums, get them."""
-        with self.transaction() as database:
-            columns = [row[1] for row in database.execute("PRAGMA table_info(answers)")]
-            old: list[tuple[str, str]] = []
-            if columns == ["key", "record"]:
-                old = list(database.execute("SELECT key, record FROM answers"))
-                database.execute("DROP TABLE answers")
-            for statement in TABLES.split(";\n"):
-                database.execute(statement)
-            lines = [(key, record, checksum(key, record)) for key, record in old]
-            database.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", lines)
-            database.execute(f"PRAGMA user_version = {VERSION}")
 
     def __enter__(self) -> Self:
         return self
@@ -129,6 +100,11 @@ class Journal:
         with self._explained("read"):
             return {line[0]: self._checked(*line) for line in with_keys(self._reader, query, keys)}
 
+    def read_keys(self, query: str, keys: Iterable[str]) -> list[Any]:
+        """The lines of a query whose `key` is among `keys`."""
+        with self._explained("read"):
+            return list(with_keys(self._reader, query, keys))
+
     def records(self, task: str | None = None) -> Iterator[tuple[str, Record]]:
         """All records with their keys, in order of keys; only those of `task` if it is named."""
         with self._explained("read"):
@@ -156,9 +132,8 @@ class Journal:
 
     def fact(self, name: str) -> str | None:
         """Something learnt about a server, such as whether it accepts a response format."""
-        with self._explained("read"):
-            line = self._reader.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return None if line is None else str(line[0])
+        lines = self.read("SELECT value FROM facts WHERE name = ?", name)
+        return str(lines[0][0]) if lines else None
 
     def note_fact(self, name: str, value: str) -> None:
         """Remember what was learnt."""
@@ -167,24 +142,21 @@ class Journal:
 
     def spending(self) -> list[tuple[str, str, int, int, int, int]]:
         """Task, scope, calls, failed calls, pico-USD spent and held, per version of the questions."""
-        query = (
+        return self.read(
             "SELECT task, scope, calls, failed, spent, "
-            "(SELECT coalesce(sum(amount), 0) FROM holds WHERE holds.scope = ledger.scope) "
+            "(SELECT coalesce(sum(amount), 0) FROM holds WHERE holds.scope = ledger.scope) + "
+            "(SELECT coalesce(sum(held), 0) FROM batches WHERE batches.scope = ledger.scope) "
             "FROM ledger ORDER BY task, scope"
         )
-        with self._explained("read"):
-            return list(self._reader.execute(query))
 
-    def open_batches(self, scope: str, base_url: str) -> list[tuple[str, str, str | None, str | None]]:
-        """Token, keys, file id and batch id of the open batches."""
-        query = "SELECT token, keys, file_id, batch_id FROM batches WHERE scope = ? AND base_url = ?"
-        with self._explained("read"):
-            return list(self._reader.execute(query + " ORDER BY token", (scope, base_url)))
+    def corrections(self) -> list[tuple[str, str, str, str, int, int, str]]:
+        """Time, who, task, scope, pico-USD before and after, and why, of every correction of the ledger."""
+        return self.read("SELECT at, who, task, scope, before, after, why FROM corrections ORDER BY at")
 
-    def update_batch(self, token: str, column: Literal["file_id", "batch_id"], value: str) -> None:
-        """Remember the id that the server gave to a file or a batch."""
-        with self.transaction() as database:
-            database.execute(f"UPDATE batches SET {column} = ? WHERE token = ?", (value, token))
+    def read(self, query: str, *values: object) -> list[Any]:
+        """The lines of a query."""
+        with self._explained("read"):
+            return self._reader.execute(query, values).fetchall()
 
     def problems(self) -> list[str]:
         """What is wrong with the file, one line per problem: SQLite's own check, then the checksums."""
@@ -209,8 +181,3 @@ def insert(database: sqlite3.Connection, records: Mapping[str, Record]) -> int:
         [(key, record, checksum(key, record)) for key, record in lines],
     )
     return database.total_changes - before
-
-
-def checksum(key: str, record: str) -> str:
-    """SHA-256 over key and record, in hexadecimal."""
-    return hashlib.sha256(f"{key}\n{record}".encode()).hexdigest()

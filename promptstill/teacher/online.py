@@ -17,6 +17,7 @@ from promptstill.teacher.call import Caller
 from promptstill.teacher.connect import connect
 from promptstill.teacher.fleet import AllOutError, Fleet
 from promptstill.teacher.notices import Notices
+from promptstill.teacher.once import Once
 from promptstill.teacher.outcome import BUDGET_REACHED, Outcome, Work
 from promptstill.teacher.questions import Inquiry, Request
 from promptstill.teacher.record import Record
@@ -73,6 +74,7 @@ class OnlineAsker:
         self._session, self._settings = session, session.settings
         self._servers, self._fleet = servers, Fleet(servers)
         self._writer = Writer(session.journal, session.ledger)
+        self._once = Once(session.known)
         self._stopping = asyncio.Event()
         self._caller = Caller(session)
         self._access = Access(session)
@@ -111,7 +113,7 @@ class OnlineAsker:
             try:
                 while wanted := inquiry.wanted():
                     for request in wanted:
-                        inquiry.known[request.key] = await self._reply(request)
+                        inquiry.known[request.key] = await self._once.reply(request, self._reply)
                 completed()
             except GivenUpError as error:
                 self.outcome.dead[inquiry.row["id"]] = str(error)
@@ -192,7 +194,7 @@ class OnlineAsker:
             # Once more, because a rest may have begun while the money was reserved.
             await self._rested(server, turn)
         except StoppedError:
-            await self._writer.settle(Charge(hold, 0))
+            await self._writer.settle(Charge(hold, 0, sent=False))
             raise
         started = loop.time()
         result = await self._caller.call(request, server)

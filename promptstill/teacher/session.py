@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from promptstill.core.files import canonical_hash
+from promptstill.core.lock import locked
 from promptstill.core.paths import journal_file, recorded_file
 from promptstill.teacher.api_key import read_api_key
 from promptstill.teacher.budget import Ledger
@@ -47,6 +49,27 @@ class Session:
     def api_key(self) -> str | None:
         """The key from the environment or from `.env`. Raises UserError if Git tracks `.env`."""
         return read_api_key(self.settings.api_key_env)
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Hold off every other run that could ask for the same keys; yields whether this run had to wait.
+
+        A key is made of the endpoint, the body and the index of the sample. So runs whose bodies are the same
+        apart from the input wait for each other, whatever their task is, and other runs do not.
+        """
+        questions = self.questions
+        bodies = [questions.body(questions.prompt)]
+        if questions.rubric is not None:
+            bodies.append(questions.body(questions.rubric, grading=True))
+        # Sorted, so that two runs never wait for each other.
+        names = sorted({canonical_hash([self.settings.endpoint, body]) for body in bodies})
+        busy = (
+            f"{self.task}: process {{pid}} asks the same teacher under the same prompt; waiting for its end, "
+            "because its answers serve this run too"
+        )
+        folder = self.journal.path.parent / "locks"
+        with ExitStack() as locks:
+            yield any([locks.enter_context(locked(folder / f"{name}.lock", busy)) for name in names])
 
 
 @contextmanager

@@ -6,17 +6,21 @@ import sqlite3
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import still.journal
 from promptstill.console.errors import UserError
-from promptstill.teacher.journal import Journal, checksum
+from promptstill.teacher.budget import USD, Charge, Ledger
+from promptstill.teacher.journal import Journal
+from promptstill.teacher.journal_format import checksum
 from promptstill.teacher.record import Record
 from stages.generate import __main__ as generate
 from tests.conftest import Run
 from tests.project import configure, read_lines, write, write_lines
-from tests.teacher_server import TeacherServer
+from tests.promptstill.teacher.project_state import PRICE, SAMPLING, spent
+from tests.teacher_server import Fault, TeacherServer
 
 RECORD: Record = {"response": "red", "model": "m", "recorded_at": "2026-11-01T00:00:00Z", "task": "colour"}
 
@@ -134,3 +138,44 @@ def test_stats_verify_and_prune_on_the_command_line(ingested: Path, teacher: Tea
     bad = run("still.cli", "journal", "verify", cwd=ingested)
     assert bad.returncode == 1
     assert "1 problems, first: record" in bad.stderr
+
+
+def test_a_ledger_can_be_corrected_with_who_and_why(ingested: Path, teacher: TeacherServer, run: Run) -> None:
+    priced: dict[str, Any] = {"price": PRICE, "sampling": SAMPLING, "max_usd": 0.0004}
+    configure(ingested, base_url=teacher.url, **priced)
+    # Nothing arrives, and everything may have been billed.
+    teacher.fault = lambda number, body: Fault(action="half")
+    with pytest.raises(UserError):
+        generate.main("colour")
+    teacher.fault = lambda number, body: None
+    with pytest.raises(UserError, match="max_usd"):
+        generate.main("colour")
+    arguments = ("still.cli", "journal", "correct", "colour", "--spent", "0", "--why", "no [bill] for it")
+    unknown = run(*arguments, "--version", "beef", cwd=ingested)
+    assert unknown.returncode == 1
+    assert "0 versions of colour begin with beef; name one with --version: " in unknown.stderr
+    before = spent(ingested)[0] / USD
+    names = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_COUNT": "1"}
+    person = {"GIT_CONFIG_KEY_0": "user.email", "GIT_CONFIG_VALUE_0": "ada@example.org"}
+    corrected = run(*arguments, cwd=ingested, **names, **person)
+    assert f"spent {before:.6f} USD before, 0.000000 USD now" in corrected.stdout
+    assert spent(ingested)[0] == 0
+
+    configure(ingested, base_url=teacher.url, **priced | {"max_usd": 1.0})
+    generate.main("colour")
+    assert spent(ingested)[0] == 36 * 18_000_000, "later spending is added to the corrected figure"
+    stats = run("still.cli", "journal", "stats", cwd=ingested, COLUMNS="200").stdout
+    (line,) = [line for line in stats.splitlines() if "ada@example.org" in line]
+    assert f"{before:.6f}" in line
+    assert "no [bill] for it" in line
+
+
+def test_a_correction_ends_the_holds_of_dead_processes(ingested: Path, run: Run) -> None:
+    with Journal(ingested / ".still/journal.sqlite") as journal, journal.transaction() as database:
+        ledger = Ledger("beef", "colour", 1.0)
+        ledger.settle(database, [Charge(0, 5 * USD)])
+        database.execute("INSERT INTO holds VALUES ('beef', 0, 0.0, ?)", (3 * USD,))
+    arguments = ("still.cli", "journal", "correct", "colour", "--spent", "2", "--why", "the bill")
+    corrected = run(*arguments, "--version", "beef", cwd=ingested)
+    assert corrected.stdout == "colour beef: spent 8.000000 USD before, 2.000000 USD now\n"
+    assert spent(ingested)[0] == 2 * USD

@@ -43,7 +43,7 @@ def test_batches_give_the_same_rows_as_asking_online(
     generate.main("colour")
     assert sampled_rows(ingested) == expected
     assert (uploads(teacher), len(teacher.batches), len(teacher.requests)) == (4, 4, REQUESTS)
-    assert list((ingested / ".still/batches").iterdir()) == []
+    assert list((ingested / ".still/locks").glob("batch-*")) == []
     generate.main("colour")
     assert uploads(teacher) == 4
 

@@ -1,4 +1,4 @@
-"""What requests cost, and that no interleaving of processes, crashes and failures passes the cap."""
+"""What requests cost, and how a cap ends a run."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings as profile
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from promptstill.console.errors import UserError
 from promptstill.rows.row import Input
-from promptstill.teacher import budget
-from promptstill.teacher.budget import USD, Charge, Ledger, cost_of, token_price, worst_case
-from promptstill.teacher.journal import Journal
+from promptstill.teacher.budget import USD, cost_of, token_price, worst_case
 from promptstill.teacher.questions import Questions
 from stages.generate import __main__ as generate
 from tests.params import generate_params
@@ -121,71 +115,3 @@ def test_requests_that_were_never_sent_cost_nothing(ingested: Path) -> None:
     paid, calls, failed = spent(ingested)
     assert paid == 0
     assert calls == failed > 0
-
-
-class Spending(RuleBasedStateMachine):
-    """Processes that hold, send, fail, answer and crash, against what their calls really cost.
-
-    `billed` is what the provider charges: at most the worst case of every call that was sent.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.journal = Journal(Path(self.folder.name) / "journal.sqlite")
-        self.alive = {1: 0.0, 2: 0.0}
-        self.identity = budget._identity
-        budget._identity = self.look_up
-
-    def look_up(self, pid: int) -> tuple[int, float | None]:
-        """Take the place of the operating system, which knows real processes only."""
-        return pid, self.alive.get(pid)
-
-    @initialize(cap=st.integers(0, 60))
-    def begin(self, cap: int) -> None:
-        self.cap, self.billed = cap, 0
-        self.ledgers = {pid: self.ledger(pid) for pid in self.alive}
-        self.in_flight: dict[int, list[int]] = {pid: [] for pid in self.alive}
-
-    def ledger(self, pid: int) -> Ledger:
-        ledger = Ledger("scope", "colour", self.cap / USD)
-        ledger._me = (pid, self.alive[pid])
-        return ledger
-
-    @rule(pid=st.sampled_from([1, 2]), amounts=st.lists(st.integers(1, 9), min_size=1, max_size=4))
-    def send(self, pid: int, amounts: list[int]) -> None:
-        with self.journal.transaction() as database:
-            granted = self.ledgers[pid].hold(database, amounts)
-        self.in_flight[pid] += amounts[:granted]
-
-    @precondition(lambda self: any(self.in_flight.values()))
-    @rule(data=st.data(), lost=st.booleans())
-    def end(self, data: st.DataObject, lost: bool) -> None:
-        pid = data.draw(st.sampled_from([pid for pid, held in self.in_flight.items() if held]))
-        held = self.in_flight[pid].pop()
-        cost = data.draw(st.integers(0, held))
-        self.billed += cost
-        with self.journal.transaction() as database:
-            self.ledgers[pid].settle(database, [Charge(held, held if lost else cost, failed=lost)])
-
-    @rule(pid=st.sampled_from([1, 2]), data=st.data())
-    def crash(self, pid: int, data: st.DataObject) -> None:
-        for held in self.in_flight[pid]:
-            self.billed += data.draw(st.integers(0, held))
-        self.in_flight[pid] = []
-        self.alive[pid] += 1.0
-        self.ledgers[pid] = self.ledger(pid)
-
-    @invariant()
-    def never_more_than_the_cap(self) -> None:
-        if hasattr(self, "cap"):
-            assert self.billed + sum(map(sum, self.in_flight.values())) <= self.cap
-
-    def teardown(self) -> None:
-        budget._identity = self.identity
-        self.journal.__exit__(None, None, None)
-        self.folder.cleanup()
-
-
-Spending.TestCase.settings = profile(max_examples=60, stateful_step_count=40, deadline=None)
-TestSpending = Spending.TestCase

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from promptstill.console.errors import UserError
-from promptstill.teacher.journal import VERSION, Journal
+from promptstill.teacher.journal import Journal
+from promptstill.teacher.journal_format import VERSION
 from promptstill.teacher.record import Record
 from stages.generate import __main__ as generate
 from tests.project import REPOSITORY, write
