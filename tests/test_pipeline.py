@@ -61,7 +61,13 @@ def test_the_leak_certificate_names_method_thresholds_and_files_and_is_in_the_ca
     assert certificate["files_sha256"] == {
         name: hashlib.sha256((built / path).read_bytes()).hexdigest() for name, path in files.items()
     }
-    assert certificate["thresholds"]["link"] == {"meaning": 0.99, "text": 0.9}
+    assert certificate["thresholds"]["link"] == {
+        "meaning": 0.99, "text": 0.9, "text_alone": 0.7, "contained": 0.85,
+    }  # fmt: skip
+    rows = [row for path in files.values() for row in read_lines(built / path)]
+    for name in ("leaks", "leaks_random"):
+        text = (built / f"metrics/colour/{name}.json").read_text()
+        assert [row["id"] for row in rows if row["input"] in text] == [], "texts stay out of Git"
     assert len(certificate["pairs"]) == 6
     assert all(pair["shared_keys"] == pair["near_pairs"] == 0 for pair in certificate["pairs"].values())
     card = " ".join((built / "reports/colour/model_card.md").read_text().split())

@@ -5,13 +5,16 @@
 The rows are made up: on average three per user, some of them in threads, every twentieth near another row,
 and ten labels of very different sizes. The time covers everything from rows and near pairs to the three
 lists: links, components, the check for a giant component, placing and quotas. benchmarks.dedupe measures how
-long finding the near pairs takes.
+long finding the near pairs takes. The whole stage, from file to file, runs on two smaller numbers of rows,
+and the difference gives its memory for each row.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -26,16 +29,18 @@ from rich.table import Table
 from benchmarks.generate.client import largest_memory
 from promptstill.near.pairs import Pair
 from promptstill.rows.row import RatedRow, SplitName
-from stages.split.assign import Parts, assign, check_quotas
+from stages.split.assign import Parts, assign
 from stages.split.links import Links, check_giant, components, links_of
 from stages.split.params import SplitParams
 from stages.split.quota import SPLITS
+from stages.split.shortfall import shortfall
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 HERE = Path(__file__).parent
 LARGE, SMALL = 1_000_000, 30_000
+WHOLE_STAGE = (10_000, 20_000)
 TEST, VALIDATION = 0.1, 0.05
 NEAR = {"meaning": 0.75, "text": 0.35}
 PARAMS = SplitParams.check(
@@ -84,9 +89,9 @@ def traffic(count: int) -> tuple[list[RatedRow], list[Pair]]:
 def ours(rows: list[RatedRow], near: list[Pair]) -> tuple[Parts, Links]:
     """The stage's split."""
     links = links_of(rows, near)
-    check_giant(rows, links, PARAMS.largest_component, "benchmark")
+    check_giant(len(rows), links, PARAMS.largest_component, "benchmark")
     parts = assign(rows, links, PARAMS).parts
-    check_quotas(parts, PARAMS, "benchmark")
+    assert not shortfall(parts, PARAMS)
     return parts, links
 
 
@@ -119,6 +124,23 @@ def timed(split: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> tup
     return time.perf_counter() - started, result
 
 
+def whole_stage() -> dict[str, float]:
+    """Seconds and largest memory of the stage for both numbers of rows, and bytes for each further row."""
+    few, many = WHOLE_STAGE
+    seconds, memory = {}, {}
+    for count in WHOLE_STAGE:
+        command = [sys.executable, "-m", "benchmarks.split.stage", str(count)]
+        printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        seconds[count], memory[count] = map(float, printed.splitlines()[-1].split())
+    return {
+        f"stage_seconds_{few // 1000}k": seconds[few],
+        f"stage_seconds_{many // 1000}k": seconds[many],
+        f"stage_memory_mb_{few // 1000}k": memory[few] / 1e6,
+        f"stage_memory_mb_{many // 1000}k": memory[many] / 1e6,
+        "stage_memory_bytes_a_row": (memory[many] - memory[few]) / (many - few),
+    }
+
+
 def main() -> None:
     """Measure and write results.json."""
     rows, near = traffic(SMALL)
@@ -140,6 +162,7 @@ def main() -> None:
         "unevenness_1m": unevenness(parts, TEST),
         "memory_mb_1m": largest_memory(),
     }
+    results |= whole_stage()
     table = Table("figure", "value", box=SIMPLE_HEAD)
     for name, value in results.items():
         table.add_row(name, f"{value:,.4f}")

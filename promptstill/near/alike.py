@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from promptstill.near.ngrams import Counts, Measure, similarity_of
 from promptstill.near.sketch import fastest
 
-BLOCK = 2048
+BLOCK = 1024
 # For each n-gram of the longest text of a block: with two, a bucket is occupied by chance in two of five
 # cases, and few pairs are proposed that share too few n-grams.
 BUCKETS = 2

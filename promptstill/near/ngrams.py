@@ -11,12 +11,16 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-BLOCK = 2048
+BLOCK = 1024
+# Texts whose n-grams are kept: those of two blocks of near_pairs. A long text has some thousand n-grams of
+# eight bytes, so this takes up to 200 MB.
+CACHED = 4096
 # With fewer n-grams, a text does not count as contained in another: a greeting is part of many texts.
 # 12 n-grams are about 15 characters.
 LEAST_CONTAINED = 12
@@ -24,7 +28,7 @@ LEAST_CONTAINED = 12
 # The n-grams of one text, each once, in ascending order.
 Grams = NDArray[np.uint64]
 Counts = NDArray[np.int64]
-Similarities = NDArray[np.float64]
+Similarities = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,18 @@ class Measure:
 
 
 def _overlap(shared: Counts, left: Counts, right: Counts) -> Similarities:
-    return shared / np.maximum(left[:, None] + right[None] - shared, 1)
+    share: Similarities = shared / np.maximum(left[:, None] + right[None] - shared, 1)
+    return share
 
 
 def _containment(shared: Counts, left: Counts, right: Counts) -> Similarities:
     smaller = np.minimum(left[:, None], right[None])
-    return np.where(smaller >= LEAST_CONTAINED, shared / np.maximum(smaller, 1), 0.0)
+    share: Similarities = shared / np.maximum(smaller, 1)
+    share[smaller < LEAST_CONTAINED] = 0.0
+    return share
 
 
-# A long text has some thousand n-grams: this many texts take up to 200 MB.
-@lru_cache(maxsize=2 * BLOCK)
+@lru_cache(maxsize=CACHED)
 def _overlap_grams(text: str) -> Grams:
     """The 2-grams and 3-grams of the folded text, with a space at both ends."""
     folded = fold(text)
@@ -65,7 +71,7 @@ def _overlap_grams(text: str) -> Grams:
     return np.unique(np.concatenate([twos, twos[:-1] << np.uint64(21) | points[2:]]))
 
 
-@lru_cache(maxsize=2 * BLOCK)
+@lru_cache(maxsize=CACHED)
 def _containment_grams(text: str) -> Grams:
     """The 4-grams of the folded text in UTF-16.
 
@@ -161,9 +167,7 @@ def similar_texts_between(
     return sorted(pairs)
 
 
-def _blocks(
-    left: list[str], right: list[str], measure: Measure
-) -> Iterator[tuple[int, int, Similarities]]:
+def _blocks(left: list[str], right: list[str], measure: Measure) -> Iterator[tuple[int, int, Similarities]]:
     """First left, first right and similarities of each block of pairs between two lists.
 
     Memory is the n-grams of the shorter list and one block of the longer.

@@ -42,6 +42,7 @@ def read_build(task: str) -> Build:
         {name: read_table(read_text(plot_file(task, name))) for name in TABLES},
         read_rows(out("eval", task), Prediction, "eval"),
         read_rows(out("split", task, "train"), SplitRow, "split"),
+        read_rows(out("split", task, "validation"), SplitRow, "split"),
         read_json(model_dir(task) / "student.json"),
         read_json(model_dir(task) / "adapter_config.json"),
     )

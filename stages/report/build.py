@@ -24,7 +24,8 @@ Table = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Build:
-    """The metrics and tables of all stages by name, the predictions, the train rows and the student.
+    """The metrics and tables of all stages by name, the predictions, the rows of train and validation, and
+    the student.
 
     `student` is `student.json` and `adapter` is `adapter_config.json` of the model's folder.
     """
@@ -35,6 +36,7 @@ class Build:
     tables: dict[str, Table]
     predictions: list[Prediction]
     train: list[SplitRow]
+    validation: list[SplitRow]
     student: JsonObject
     adapter: JsonObject
 

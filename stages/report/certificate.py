@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promptstill.core.files import JsonObject
+from promptstill.rows.row import Input
+
+# What parts are compared by, and its name in the certificate.
+MEASURES = {"meaning": "nearest_meaning", "text": "nearest_text", "containment": "nearest_contained"}
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The most similar texts of two parts by one measure; `texts` are `(part, id, input)`."""
+    """The most similar rows of two parts by one measure; `ids` are `(part, id)`."""
 
     measure: str
     similarity: float
-    texts: list[tuple[str, str, str]]
+    ids: list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class PairOfParts:
     """What two of train, validation, test and golden share, and what they share after a random split.
 
-    `texts_compared` is the number of texts by part if the certificate compared a sample of them.
+    `nearest` is by measure. `texts_compared` is the number of texts by part if the certificate compared a
+    sample of them.
     """
 
     name: str
@@ -29,8 +34,7 @@ class PairOfParts:
     near_pairs: int
     random_shared_keys: int
     random_near_pairs: int
-    meaning: Neighbours
-    text: Neighbours
+    nearest: dict[str, Neighbours]
     texts_compared: Mapping[str, int]
 
 
@@ -43,8 +47,7 @@ def certificate(leaks: JsonObject, leaks_random: JsonObject) -> list[PairOfParts
             entry["near_pairs"],
             leaks_random["pairs"][pair]["shared_keys"],
             leaks_random["pairs"][pair]["near_pairs"],
-            _neighbours("meaning", pair, entry["nearest_meaning"]),
-            _neighbours("text", pair, entry["nearest_text"]),
+            {measure: _neighbours(measure, pair, entry[name]) for measure, name in MEASURES.items()},
             entry.get("texts_compared", {}),
         )
         for pair, entry in leaks["pairs"].items()
@@ -52,8 +55,15 @@ def certificate(leaks: JsonObject, leaks_random: JsonObject) -> list[PairOfParts
 
 
 def _neighbours(measure: str, pair: str, entry: JsonObject) -> Neighbours:
-    texts = [(part, entry[part]["id"], entry[part]["input"]) for part in pair.split("/")]
-    return Neighbours(measure, entry["similarity"], texts)
+    return Neighbours(measure, entry["similarity"], [(part, entry[part]) for part in pair.split("/")])
+
+
+def texts_of(pairs: Sequence[PairOfParts], rows: Mapping[str, Sequence[Input]]) -> dict[tuple[str, str], str]:
+    """The inputs of the nearest rows by `(part, id)`. The certificate is in Git and holds no texts, so they
+    come from the rows of each part."""
+    wanted = {key for pair in pairs for nearest in pair.nearest.values() for key in nearest.ids}
+    texts = {(part, row["id"]): row["input"] for part, held in rows.items() for row in held}
+    return {key: texts[key] for key in sorted(wanted)}
 
 
 def thresholds(leaks: JsonObject) -> dict[str, str]:

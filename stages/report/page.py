@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from promptstill.rows.row import Input
 from stages.report.build import SETS, SPLITS, Build
-from stages.report.certificate import certificate, thresholds
+from stages.report.certificate import certificate, texts_of, thresholds
 from stages.report.confusion import MAX_LABELS, confusion
 from stages.report.curve import charts
 from stages.report.flow import flow
@@ -22,9 +25,11 @@ ABOUT_SETS = {
 def page(build: Build) -> str:
     """The HTML of `report.html`."""
     metrics, tables = build.metrics, build.tables
-    mistaken = {
-        name: wrong([case for case in build.predictions if case["set"] == name], build.spec) for name in SETS
-    }
+    sets = {name: [case for case in build.predictions if case["set"] == name] for name in SETS}
+    mistaken = {name: wrong(cases, build.spec) for name, cases in sets.items()}
+    pairs = certificate(metrics["leaks"], metrics["leaks_random"])
+    rows: dict[str, Sequence[Input]] = {"train": build.train, "validation": build.validation}
+    rows.update(sets)
     return render_html(
         "report.html",
         task=build.task,
@@ -34,7 +39,8 @@ def page(build: Build) -> str:
         contestants=contestants(metrics["eval"], build.spec),
         level=build.confidence_level,
         steps=flow(metrics),
-        pairs=certificate(metrics["leaks"], metrics["leaks_random"]),
+        pairs=pairs,
+        texts=texts_of(pairs, rows),
         thresholds=thresholds(metrics["leaks"]),
         slices={name: slices(tables[f"slices_{name}"]) for name in SETS},
         labels={name: tables[f"labels_{name}"] for name in SETS},

@@ -8,7 +8,7 @@ from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, iter_rows, read_lines, read_rows, write_json, write_rows
 from promptstill.core.paths import PARAMS, certified_file, metrics_file, out, pins_file
 from promptstill.near.engine import open_engine
-from promptstill.rows.row import DedupedRow, IngestedCase, PlacedRow, RemovedRow, SplitRow, ValidatedRow
+from promptstill.rows.row import IngestedCase, RemovedRow, ValidatedRow
 from promptstill.rows.slices import load_slices
 from stages.split.build import Placed, certified, place
 from stages.split.certificate import METHOD
@@ -17,6 +17,7 @@ from stages.split.metrics import metrics_of, summary_lines
 from stages.split.params import SplitParams
 from stages.split.pins import check_pins
 from stages.split.quota import SPLITS
+from stages.split.rows import as_chat, light_rows, whole_rows
 from stages.split.shortfall import flow_table, label_flow, quota_error, shortfall
 
 
@@ -27,18 +28,19 @@ def main(task: str) -> None:
     spec = AnswerSpec.load(task)
     pins = check_pins(read_lines(pins_file(task)), pins_file(task))
     slices = [entry.name for entry in load_slices(task)]
-    rows = read_rows(out("dedupe", task), DedupedRow, "dedupe")
+    rows = light_rows(task)
     golden = read_rows(out("ingest", task, "golden"), IngestedCase, "ingest")
     with open_engine(params.engine, f"{PARAMS}: {task}.split.engine") as engine:
         placed = place(rows, golden, slices, pins, params, task, engine)
     metrics = metrics_of(placed, len(rows), params)
-    write_rows(out("split", task, "quarantine"), placed.quarantined)
+    write_rows(out("split", task, "quarantine"), whole_rows(task, placed.quarantined))
     write_json(metrics_file(task, "split"), metrics)
     check(placed, params, task)
     certificates = certified(placed, params.seed)
 
     for name in SPLITS:
-        write_rows(out("split", task, name), (as_chat(row, spec) for row in placed.parts[name]))
+        part = whole_rows(task, placed.parts[name])
+        write_rows(out("split", task, name), (as_chat(row, spec) for row in part))
     write_rows(out("split", task, "moves"), placed.placement.moves)
     files = {name: out("split", task, name) for name in SPLITS} | {"golden": out("ingest", task, "golden")}
     hashes = {name: file_hash(path) for name, path in files.items()}
@@ -46,9 +48,7 @@ def main(task: str) -> None:
     write_json(certified_file(task), {name: hashes[name] for name in ("train", "validation")})
     thresholds = {"link": params.link.model_dump(), "quarantine": params.quarantine.model_dump()}
     facts = {"method": METHOD, "encoder": params.encoder, "thresholds": thresholds}
-    write_json(
-        metrics_file(task, "leaks"), facts | {"files_sha256": hashes, "pairs": certificates.of_splits}
-    )
+    write_json(metrics_file(task, "leaks"), facts | {"files_sha256": hashes, "pairs": certificates.of_splits})
     write_json(metrics_file(task, "leaks_random"), facts | {"pairs": certificates.of_random})
     say("split", task, summary_lines(placed, certificates, metrics))
 
@@ -56,7 +56,7 @@ def main(task: str) -> None:
 def check(placed: Placed, params: SplitParams, task: str) -> None:
     """Raise UserError if a component is too large or a quota is not met; for a quota, print first where the
     rows of the labels went."""
-    check_giant(len(placed.corpus.rows), placed.links, params.largest_component, task)
+    check_giant(len(placed.ids), placed.links, params.largest_component, task)
     missing = shortfall(placed.parts, params)
     if missing:
         validated = iter_rows(out("validate", task), ValidatedRow, "validate")
@@ -64,18 +64,6 @@ def check(placed: Placed, params: SplitParams, task: str) -> None:
         flow = label_flow(validated, removed, placed.quarantined)
         say("split", task, flow_table(missing, flow))
         raise quota_error(missing, flow, task)
-
-
-def as_chat(row: PlacedRow, spec: AnswerSpec) -> SplitRow:
-    """The row with `messages`, without the teacher's prompt, as Hugging Face datasets, TRL and OpenAI
-    fine-tuning read it."""
-    return {
-        "messages": [
-            {"role": "user", "content": row["input"]},
-            {"role": "assistant", "content": spec.text(row["answer"])},
-        ],
-        **row,
-    }
 
 
 if __name__ == "__main__":

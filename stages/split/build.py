@@ -12,7 +12,7 @@ from promptstill.near.alike import alike_texts
 from promptstill.near.corpus import Corpus, embedded
 from promptstill.near.ngrams import CONTAINMENT, OVERLAP, similar_texts_between
 from promptstill.near.pairs import near_pairs, near_pairs_between
-from promptstill.near.vectors import Engine
+from promptstill.near.vectors import Engine, Vectors
 from promptstill.rows.row import DedupedRow, IngestedCase, QuarantinedRow, SplitName
 from stages.split.assign import Parts, Placement, assign, random_split
 from stages.split.certificate import golden_part, leak_certificate, require_no_leaks, split_part
@@ -25,13 +25,14 @@ from stages.split.quarantine import quarantine
 
 @dataclass(frozen=True)
 class Placed:
-    """The splits, with what the certificate compares: `near` are the ids of all pairs that are too near to be
-    apart."""
+    """The splits, with what the certificate compares: the vectors of the rows with these ids, the golden
+    cases, and the ids of all pairs that are too near to be apart."""
 
     placement: Placement
     quarantined: list[QuarantinedRow]
     links: Links
-    corpus: Corpus[DedupedRow]
+    ids: list[str]
+    vectors: Vectors
     cases: Corpus[IngestedCase]
     near: set[tuple[str, str]]
 
@@ -64,26 +65,24 @@ def place(
     corpus, quarantined, near_golden = _without_quarantined(all_rows, cases, params, task, engine)
     link = params.link
     near = near_pairs(corpus.vectors, corpus.texts, link.min_cosine, link.min_text_overlap, engine)
-    similar = [
-        *alike_texts(corpus.texts, link.text_alone, OVERLAP),
-        *alike_texts(corpus.texts, link.contained, CONTAINMENT),
-    ]
-    alike = sorted({(left, right) for left, right, _ in similar})
+    measured = ((link.text_alone, OVERLAP), (link.contained, CONTAINMENT))
+    similar = [alike_texts(corpus.texts, least, measure) for least, measure in measured if least is not None]
+    alike = sorted({(left, right) for left, right, _ in chain.from_iterable(similar)})
     difficult = rated(corpus.rows, params, slices, task)
     links = links_of(difficult, near, alike)
     ids = [row["id"] for row in corpus.rows]
     too_near = {(ids[left], ids[right]) for left, right in chain(((p.left, p.right) for p in near), alike)}
     placement = assign(difficult, links, params, pins)
-    return Placed(placement, quarantined, links, corpus, cases, near_golden | too_near)
+    return Placed(placement, quarantined, links, ids, corpus.vectors, cases, near_golden | too_near)
 
 
 def certified(placed: Placed, seed: int) -> Certificates:
     """The certificate of the splits. Raises LeakError if they are not sound."""
-    position = {row["id"]: i for i, row in enumerate(placed.corpus.rows)}
+    position = {name: i for i, name in enumerate(placed.ids)}
 
     def certify(parts: Parts) -> dict[str, Any]:
         splits = [
-            split_part(name, Corpus(part, placed.corpus.vectors[[position[row["id"]] for row in part]]))
+            split_part(name, Corpus(part, placed.vectors[[position[row["id"]] for row in part]]))
             for name, part in parts.items()
         ]
         return leak_certificate([*splits, golden_part(placed.cases)], placed.near)
@@ -113,8 +112,10 @@ def _without_quarantined(
         apart.min_text_overlap,
         engine,
     )
-    alike = similar_texts_between(rows.texts, golden.texts, apart.text_alone, OVERLAP)
-    contained = similar_texts_between(rows.texts, golden.texts, apart.contained, CONTAINMENT)
+    alike, contained = (
+        [] if least is None else similar_texts_between(rows.texts, golden.texts, least, measure)
+        for least, measure in ((apart.text_alone, OVERLAP), (apart.contained, CONTAINMENT))
+    )
     stay, quarantined = quarantine(rows.rows, golden.rows, near, alike, contained)
     if not stay:
         raise UserError(

@@ -21,9 +21,7 @@ REMEDIES = {
 Links = dict[str, list[tuple[int, int]]]
 
 
-def links_of(
-    rows: Sequence[DedupedRow], near: list[Pair], alike: Iterable[tuple[int, int]] = ()
-) -> Links:
+def links_of(rows: Sequence[DedupedRow], near: list[Pair], alike: Iterable[tuple[int, int]] = ()) -> Links:
     """By kind, a link from each row to the earliest row that shares a key with it, one for each near pair,
     and one for each pair of rows whose texts are alike whatever their cosine."""
     links: Links = {kind: [] for kind in (*KINDS, NEAR, TEXT)}

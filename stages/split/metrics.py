@@ -56,7 +56,8 @@ def summary_lines(placed: Placed, certificates: Certificates, metrics: Mapping[s
     counts: dict[str, int] = {name: metrics[name] for name in SPLITS}
     nearest = {pair: entry["nearest_text"]["similarity"] for pair, entry in certificates.of_splits.items()}
     keys, pairs = (
-        sum(entry[kind] for entry in certificates.of_random.values()) for kind in ("shared_keys", "near_pairs")
+        sum(entry[kind] for entry in certificates.of_random.values())
+        for kind in ("shared_keys", "near_pairs")
     )
     return [
         f"{counted(counts)}; {len(placed.quarantined)} rows near a golden case quarantined",

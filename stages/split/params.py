@@ -23,26 +23,28 @@ class Thresholds(Settings):
 class TextThresholds(Thresholds):
     """Two texts that reach one of the last two are near whatever their cosine."""
 
-    text_alone: float = Field(
+    text_alone: float | None = Field(
         default=0.7,
         gt=0,
         le=1,
-        description="Jaccard index of character n-grams that counts as near whatever the cosine",
+        description="Jaccard index of character n-grams that counts as near whatever the cosine; null: none",
     )
-    contained: float = Field(
+    contained: float | None = Field(
         default=0.85,
         gt=0,
         le=1,
         description="share of the n-grams of the shorter text in the longer one that counts as near whatever "
-        "the cosine",
+        "the cosine; null: none",
     )
 
 
 class Quarantine(TextThresholds):
     """How near to a golden case a row may be."""
 
-    text_alone: float = Field(
-        gt=0, le=1, description="Jaccard index of character n-grams that counts as near whatever the cosine"
+    text_alone: float | None = Field(
+        gt=0,
+        le=1,
+        description="Jaccard index of character n-grams that counts as near whatever the cosine; null: none",
     )
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
+
 from promptstill.near.pairs import Pair
 from promptstill.rows.identity import input_hash
-from promptstill.rows.row import Because, DedupedRow, GoldenCase, QuarantinedRow, QuarantineReason
+from promptstill.rows.row import DedupedRow, GoldenCase, QuarantinedRow, QuarantineReason
+
+Because = Literal["exact", "near", "text", "contained"]
 
 
 def quarantine(
@@ -24,7 +28,8 @@ def quarantine(
     """
     same_text = {input_hash(case["input"]): case["id"] for case in golden}
     reason: dict[int, QuarantineReason] = {}
-    for because, pairs in (("contained", contained), ("text", alike)):
+    by_text: list[tuple[Because, list[tuple[int, int, float]]]] = [("contained", contained), ("text", alike)]
+    for because, pairs in by_text:
         for left, right, overlap in sorted(pairs, key=lambda pair: (pair[2], -pair[1])):
             reason[left] = _reason(golden[right]["id"], None, overlap, because)
     for pair in sorted(near, key=lambda pair: (pair.cosine + pair.text_overlap, -pair.right)):
@@ -37,8 +42,6 @@ def quarantine(
     return stay, [{**rows[i], "quarantined_for": reason[i]} for i in sorted(reason)]
 
 
-def _reason(
-    golden_id: str, cosine: float | None, overlap: float, because: Because
-) -> QuarantineReason:
+def _reason(golden_id: str, cosine: float | None, overlap: float, because: Because) -> QuarantineReason:
     rounded = None if cosine is None else round(cosine, 4)
     return {"id": golden_id, "meaning": rounded, "text": round(overlap, 4), "because": because}

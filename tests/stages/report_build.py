@@ -15,6 +15,8 @@ from stages.report.__main__ import main
 TASK = "tickets"
 FILES = ("model_card.md", "dataset_card.md", "report.html")
 ATTACK = "<script>alert(1)</script>"
+# The row of each part that the certificate names.
+NEAREST = {"train": "t1", "validation": "v1", "test": "surer", "golden": "unsure"}
 
 
 def prediction(
@@ -82,16 +84,9 @@ def leaks(keys: int) -> dict[str, Any]:
             f"{a}/{b}": {
                 "shared_keys": keys,
                 "near_pairs": 0,
-                "nearest_meaning": {
-                    "similarity": 0.5,
-                    a: {"id": "a", "input": "left"},
-                    b: {"id": "b", "input": "right"},
-                },
-                "nearest_text": {
-                    "similarity": 0.25,
-                    a: {"id": "a", "input": "left"},
-                    b: {"id": "b", "input": ATTACK},
-                },
+                "nearest_meaning": {"similarity": 0.5, a: NEAREST[a], b: NEAREST[b]},
+                "nearest_text": {"similarity": 0.25, a: NEAREST[a], b: NEAREST[b]},
+                "nearest_contained": {"similarity": 0.375, a: NEAREST[a], b: NEAREST[b]},
             }
             for a, b in pairs
         },
@@ -162,6 +157,7 @@ def write_build() -> None:
         ("t3", "hi", "bill"),
     ]
     write_rows(out("split", TASK, "train"), [train_row(*row) for row in rows])
+    write_rows(out("split", TASK, "validation"), [train_row("v1", "left on the doorstep", "post")])
     student = {
         "base": "a-base",
         "base_hash": "b" * 64,

@@ -18,7 +18,7 @@ from stages.report.confusion import MAX_LABELS, confusion
 from stages.report.curve import charts, ticks
 from stages.report.fields import row_fields
 from stages.report.mistakes import mistakes, wrong
-from tests.stages.report_build import TASK, prediction, written
+from tests.stages.report_build import NEAREST, TASK, prediction, written
 
 
 def test_texts_of_predictions_are_escaped_in_the_page(build: Path) -> None:
@@ -68,7 +68,7 @@ def test_answers_are_wrong_by_their_scored_keys_only(build: Path) -> None:
 
 
 def test_a_set_without_mistakes_has_no_examples(build: Path) -> None:
-    right = [prediction(name, name, "text", "bill", "bill", 0.5) for name in ("golden", "test")]
+    right = [prediction(NEAREST[name], name, "text", "bill", "bill", 0.5) for name in ("golden", "test")]
     write_rows(out("eval", TASK), right)
     assert written("report.html").count("<p>None.</p>") == 2
 

@@ -53,7 +53,7 @@ def test_rows_that_come_later_move_no_row_but_by_a_link_that_is_reported(seed: i
     after = home_of(placed.parts)
     late = {row["id"] for row in rows[90:]}
     moved: dict[str, str] = {}
-    for move in placed.moves:
+    for move in placed.joins:
         if move["because"] in late and move["id"] in before:
             assert move["from"] == moved.get(move["id"], before[move["id"]])
             moved[move["id"]] = move["to"]
@@ -68,7 +68,10 @@ def test_a_link_that_joins_two_splits_is_reported_with_the_row_that_made_it() ->
     joining = rated_row(60, account=first["account"], thread=None, repeats=[origin(other)])
     placed = assign([*apart, joining], links_of([*apart, joining], []), split_params())
     ends = {"from": "test", "to": "train", "because": joining["id"]}
-    assert placed.moves == [{"id": other["id"], "pinned": False} | ends]
+    assert placed.joins == [{"id": other["id"]} | ends]
+    assert placed.moves == [], "without a pin, nothing says that the row was elsewhere before"
+    kept = assign([*apart, joining], links_of([*apart, joining], []), split_params(), home)
+    assert kept.moves == placed.joins
     assert home_of(placed.parts) == home | {other["id"]: "train", joining["id"]: "train"}
     reasons = {row["id"]: row["split_reason"] for row in placed.parts["train"]}
     assert (reasons[first["id"]], reasons[other["id"]], reasons[joining["id"]]) == ("share", "link", "link")
@@ -82,7 +85,8 @@ def test_pinned_rows_stay_whatever_vanishes_or_comes_early(seed: int, random: An
     pins = home_of(split_of(sorted(released, key=lambda row: row["id"])))
     left = [row for row in rows if row not in released or random.random() < 0.7]
     placed = assign(left, links_of(left, []), split_params(), pins)
-    reported = {move["id"] for move in placed.moves if move["pinned"]}
+    assert {move["id"]: move["from"] for move in placed.moves}.items() <= pins.items()
+    reported = {move["id"] for move in placed.moves}
     for name, part in placed.parts.items():
         for row in part:
             stays = pins.get(row["id"]) == name

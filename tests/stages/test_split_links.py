@@ -29,25 +29,30 @@ def test_components_follow_every_origin_repeats_groups_and_nearness() -> None:
         deduped_row(11, translation_group="x"),
         deduped_row(12, document="x"),
     ]
-    links = links_of(rows, [Pair(8, 7, 0.9, 0.5)])
-    assert components(len(rows), links) == [[0, 1, 2], [3, 4], [5, 6], [7, 8], [9, 10, 11], [12]]
+    rows.append(deduped_row(13))
+    links = links_of(rows, [Pair(8, 7, 0.9, 0.5)], [(13, 12)])
+    assert components(len(rows), links) == [[0, 1, 2], [3, 4], [5, 6], [7, 8], [9, 10, 11], [12, 13]]
     assert links["near"] == [(7, 8)], "the earlier row first"
+    assert links["text"] == [(12, 13)]
 
 
 def test_a_giant_component_is_an_error_that_names_its_link() -> None:
     rows = [deduped_row(i, account="shop", thread=f"t{i // 2}") for i in range(10)]
     links = links_of(rows, [])
-    check_giant(rows, links, 1.0, "colour")
+    check_giant(len(rows), links, 1.0, "colour")
     with pytest.raises(UserError) as raised:
-        check_giant(rows, links, 0.4, "colour")
+        check_giant(len(rows), links, 0.4, "colour")
     assert "one component holds 10 of 10 rows, more than 40%" in str(raised.value)
     assert "without links by account the largest would hold 2" in str(raised.value)
     assert "set it to null in the traffic" in str(raised.value)
 
     chain = [Pair(i, i + 1, 0.9, 0.5) for i in range(9)]
     rows = [deduped_row(i) for i in range(10)]
-    with pytest.raises(UserError, match=r"without links by near the largest would hold 1; raise split.link"):
-        check_giant(rows, links_of(rows, chain), 0.4, "colour")
+    with pytest.raises(UserError, match=r"without links by near the .* hold 1; raise split.link.meaning and"):
+        check_giant(10, links_of(rows, chain), 0.4, "colour")
+    alike = [(i, i + 1) for i in range(9)]
+    with pytest.raises(UserError, match=r"without links by text the .* hold 1; raise split.link.text_alone"):
+        check_giant(10, links_of(rows, [], alike), 0.4, "colour")
 
 
 def test_hard_slices_are_those_of_the_file_and_those_that_need_the_answer() -> None:
