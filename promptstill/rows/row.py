@@ -176,21 +176,14 @@ class FloodedRow(DedupedRow, Removal):
     """dedupe: the representative of a group that left because its source sent too many paraphrases."""
 
 
-# The texts are equal, near by cosine and overlap, near by overlap alone, or one contains the other.
-Because = Literal["exact", "near", "text", "contained"]
-
-
 class QuarantineReason(TypedDict):
-    """The golden case that a row is too near to.
-
-    `meaning` is None if the text alone decided. `text` is the overlap of both texts, or the share of the
-    shorter text in the longer one where that decided.
-    """
+    """The golden case that a row is too near to; `meaning` is None if the text alone decided, and `text` is
+    the share of the shorter text in the longer one for `contained`."""
 
     id: str
     meaning: float | None
     text: float
-    because: Because
+    because: Literal["exact", "near", "text", "contained"]
 
 
 class QuarantinedRow(DedupedRow):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from promptstill.near.pairs import Pair
 from promptstill.rows.identity import input_hash
-from promptstill.rows.row import Because, DedupedRow, GoldenCase, QuarantinedRow, QuarantineReason
+from promptstill.rows.row import DedupedRow, GoldenCase, QuarantinedRow, QuarantineReason
+
+Because = Literal["exact", "near", "text", "contained"]
 
 
 def quarantine(
