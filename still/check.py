@@ -127,15 +127,15 @@ def relations(task: str, spec: AnswerSpec, suite: Suite, slices: Iterable[Slice]
     ):
         if link > removal:
             yield (
-                f"{place}.split.link.{key}: is {link}, stricter than dedupe.{key} {removal}; lower it, or near "
-                "rows with different labels come into different splits"
+                f"{place}.split.link.{key}: is {link}, stricter than dedupe.{key} {removal}; lower it, or "
+                "near rows with different labels come into different splits"
             )
     yield from _impossible(place, split, suite, by_name)
     asked, valid = GenerateParams.load(task).most_samples, _bounds(suite, "valid_samples")[0]
     if valid > asked:
         yield (
-            f"{place}.generate.samples: a row gets at most {asked}, but {suite.path} asks for {valid:g} valid "
-            "samples; raise samples, or change the suite"
+            f"{place}.generate.samples: a row gets at most {asked}, but {suite.path} asks for {valid:g} "
+            "valid samples; raise samples, or change the suite"
         )
 
 
