@@ -38,6 +38,19 @@ def predict(
     predict_rows(task, source, target)
 
 
+@app.command()
+def check(
+    tasks: Annotated[
+        list[str] | None, typer.Argument(help="Tasks named in params.yaml; all by default.")
+    ] = None,
+) -> None:
+    """List everything that is wrong with a task's params and files, before anything is asked."""
+    go_to_root()
+    from still.check import check_tasks
+
+    check_tasks(tasks or [])
+
+
 @app.command("import")
 def import_(
     task: Task,

@@ -112,7 +112,7 @@ def preview(task: str, prompt: Path, count: int) -> None:
     """
     with open_session(task, GenerateParams.load(task), prompt) as session:
         questions = session.questions
-        everything = read_rows(out("generate", task), SampledRow, f"generate@{task}")
+        everything = read_rows(out("generate", task), SampledRow, "generate")
         rows = spread(everything, count, questions.spec)
         missing = count_missing(session, lambda: rows)
         dead: dict[str, str] = {}

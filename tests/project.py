@@ -221,7 +221,7 @@ def with_pipeline(root: Path) -> None:
     """Add the pipeline and the stages, as a clone has them."""
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, root / name)
-    for name in ("promptstill", "stages", "requirements"):
+    for name in ("promptstill", "stages", "still", "requirements"):
         shutil.copytree(REPOSITORY / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
     write(root / ".dvc/config", (REPOSITORY / ".dvc/config").read_text())
     write(root / ".dvc/.gitignore", (REPOSITORY / ".dvc/.gitignore").read_text())

@@ -87,7 +87,7 @@ def test_train_refuses_files_that_are_not_the_certified_ones(clone: Path, run: R
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == (
         "error: data/split/colour/train.jsonl: not the file that the leak certificate was made for; "
-        "run `dvc repro split`"
+        "run `dvc repro split@colour`"
     )
 
 

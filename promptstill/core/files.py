@@ -27,7 +27,9 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
     """
     name = shown_as or str(path)
     if not path.exists():
-        remedy = f"run `dvc repro {made_by}` first" if made_by else "create it, or `dvc pull` it"
+        # The folder of a stage's file is named after the task.
+        build = f"dvc repro {made_by}@{path.parent.name}"
+        remedy = f"run `{build}` first" if made_by else "create it, or `dvc pull` it"
         raise UserError(f"{name}: no such file; {remedy}")
     with path.open("rb") as lines:
         for number, raw in enumerate(lines, start=1):

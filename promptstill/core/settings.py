@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from promptstill.console.errors import UserError, did_you_mean
 from promptstill.core.files import read_text
@@ -25,25 +26,33 @@ class Settings(BaseModel):
 
         Raises UserError for the first key that is unknown, missing or of the wrong type.
         """
+        problems = cls.problems(block, where)
+        if problems:
+            raise UserError(problems[0])
+        return cls.model_validate(block)
+
+    @classmethod
+    def problems(cls, block: object, where: str) -> list[str]:
+        """What is wrong with plain data, one line for each key; nothing if it is valid."""
         try:
-            return cls.model_validate(block)
+            cls.model_validate(block)
         except ValidationError as error:
-            raise UserError(_first_problem(cls, error, where)) from None
+            details = error.errors(include_url=False, include_context=False)
+            # An unknown key often explains a missing one beside it, so it is reported first.
+            details.sort(key=lambda detail: detail["type"] != "extra_forbidden")
+            return [_problem(cls, detail, where) for detail in details]
+        return []
 
 
-def _first_problem(model: type[BaseModel], error: ValidationError, where: str) -> str:
-    details = error.errors(include_url=False, include_context=False)
-    # An unknown key often explains a missing one beside it, so it is reported first.
-    first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
-    path = ".".join([where, *(str(part) for part in first["loc"])]) if first["loc"] else where
-    if first["type"] == "extra_forbidden":
-        return (
-            f"{path}: unknown key{did_you_mean(str(first['loc'][-1]), _known_keys(model, first['loc'][:-1]))}"
-        )
-    if first["type"] == "missing":
+def _problem(model: type[BaseModel], detail: ErrorDetails, where: str) -> str:
+    place = detail["loc"]
+    path = ".".join([where, *(str(part) for part in place)]) if place else where
+    if detail["type"] == "extra_forbidden":
+        return f"{path}: unknown key{did_you_mean(str(place[-1]), _known_keys(model, place[:-1]))}"
+    if detail["type"] == "missing":
         return f"{path}: missing; add it"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{path}: {message.removeprefix('value error, ')}, got {first['input']!r}"
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    return f"{path}: {message.removeprefix('value error, ')}, got {detail['input']!r}"
 
 
 def _known_keys(model: type[BaseModel], parents: tuple[int | str, ...]) -> list[str]:
@@ -98,6 +107,16 @@ class StageParams(Settings):
     @classmethod
     def load(cls, task: str) -> Self:
         """Read `<task>.<stage>` from params.yaml. Raises UserError for an unknown task, block or key."""
+        return cls.check(cls.read_block(task), cls.place(task))
+
+    @classmethod
+    def place(cls, task: str) -> str:
+        """Where the block is, as errors name it."""
+        return f"{PARAMS}: {task}.{cls.stage}"
+
+    @classmethod
+    def read_block(cls, task: str) -> object:
+        """The block as plain data. Raises UserError for an unknown task or block."""
         require_task(task)
         document = read_yaml(PARAMS)
         section = document.get(task)
@@ -107,4 +126,4 @@ class StageParams(Settings):
             raise UserError(
                 f"{PARAMS}: {task}.{cls.stage}: no block{did_you_mean(cls.stage, section)}; add it"
             )
-        return cls.check(section[cls.stage] or {}, f"{PARAMS}: {task}.{cls.stage}")
+        return section[cls.stage] or {}

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from promptstill.near.ngrams import Counts, Measure, similarity_of
@@ -83,6 +82,9 @@ def _hashed(texts: list[str], measure: Measure) -> _Hashed:
 
 def _proposed(hashed: _Hashed, least: float, measure: Measure) -> Iterator[tuple[int, int]]:
     """Pairs of texts, by their place in the order, that may share enough n-grams."""
+    # Imported here, because it takes a second.
+    import torch
+
     numbers = getattr(torch, fastest(gpu=False).numbers)
     for j in range(0, len(hashed.order), BLOCK):
         longer = hashed.counts(j)

@@ -22,6 +22,7 @@ from promptstill.rows.row import DedupedRow, RatedRow
 from stages.split.params import SplitParams
 
 RARE = "rare_label"
+BUILT_IN = ("empty", RARE, "ambiguous", "must_abstain")
 # A text that is this many times as long or as short as the median has the highest difficulty by length.
 EXTREME = 8
 

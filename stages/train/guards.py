@@ -24,7 +24,8 @@ def refuse_uncertified(
     for name, digest in hashes.items():
         if digest != certified[name]:
             raise UserError(
-                f"{files[name]}: not the file that the leak certificate was made for; run `dvc repro split`"
+                f"{files[name]}: not the file that the leak certificate was made for; run "
+                f"`dvc repro split@{files[name].parent.name}`"
             )
 
 
