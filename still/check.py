@@ -147,10 +147,8 @@ def _unknown(place: str, names: Iterable[str], known: list[str], problem: str) -
 
 def labels_of(spec: AnswerSpec) -> list[str] | None:
     """The labels that the schema lists, or None if it lists none."""
-    schema = spec.schema["properties"][spec.rules.label] if spec.rules.label else spec.schema
-    if "enum" not in schema:
-        return None
-    return [value if isinstance(value, str) else compact_json(value) for value in schema["enum"]]
+    values = spec.label_shape.enum
+    return None if values is None else [v if isinstance(v, str) else compact_json(v) for v in values]
 
 
 def _impossible(place: str, split: SplitParams, suite: Suite, slices: dict[str, Slice]) -> Iterator[str]:

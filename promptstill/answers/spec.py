@@ -18,6 +18,7 @@ import jsonschema
 from promptstill.answers.form import AnswerForm, Normalisation, ValueRules
 from promptstill.answers.objects import ObjectReader
 from promptstill.answers.parsed import Parsed, ReplyError
+from promptstill.answers.shape import Shape, shape_of
 from promptstill.answers.stable import check_stable
 from promptstill.answers.texts import TextReader
 from promptstill.core.paths import expectation_file
@@ -42,6 +43,17 @@ class AnswerSpec(AnswerForm):
         files = expectation_file(task, "normalise.yaml"), expectation_file(task, "answer.schema.json")
         check_stable(spec.reader, *files)
         return spec
+
+    @cached_property
+    def label_shape(self) -> Shape:
+        """What the schema says about labels."""
+        label = self.rules.label
+        return shape_of(self.schema["properties"][label] if label else self.schema, self.schema)
+
+    @property
+    def open_labels(self) -> bool:
+        """Whether a label can be any text: the schema allows text and has no list of values."""
+        return self.label_shape.enum is None and self.label_shape.allows_text()
 
     @cached_property
     def reader(self) -> TextReader | ObjectReader:

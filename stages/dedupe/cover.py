@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from promptstill.near.pairs import Pair
+from promptstill.rows.origin import age
 from promptstill.rows.row import KeptRow, Nearest
 
 # The pairs of each row that has any, by its position.
@@ -26,11 +28,15 @@ def partners_of(pairs: Iterable[Pair]) -> Partners:
     return partners
 
 
-def preference(row: KeptRow, needy: frozenset[str] = frozenset()) -> tuple[bool, float, int, str, str]:
+# A key that differs for every row; the best row has the smallest.
+Preference = tuple[bool, float, int, int, datetime, str]
+
+
+def preference(row: KeptRow, needy: frozenset[str] = frozenset()) -> Preference:
     """Sort key, different for every row: the best row first. Rows are preferred that a person edited, then by
-    agreement, by the number of needy slices that they are in, and by age."""
+    agreement, by valid samples, by the number of needy slices that they are in, and by age."""
     wanted = len(needy.intersection(row["slices"]))
-    return (not row["edited"], -row["agreement"], -wanted, row["timestamp"], row["id"])
+    return (not row["edited"], -row["agreement"], -row["valid_samples"], -wanted, *age(row))
 
 
 def cover(

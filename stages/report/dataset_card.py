@@ -7,6 +7,7 @@ from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
+from promptstill.rows.origin import moment
 from stages.report.build import SPLITS, Build
 from stages.report.certificate import certificate, thresholds
 from stages.report.fields import row_fields
@@ -66,7 +67,7 @@ def size_category(rows: int) -> str:
 def origin(build: Build) -> dict[str, Any]:
     """Where the train rows come from: sources, first and last time, and rows by number of samples."""
     rows = build.train
-    times = sorted(row["timestamp"] for row in rows)
+    times = sorted((row["timestamp"] for row in rows), key=moment)
     return {
         "sources": sorted(Counter(row["source"] or "(none)" for row in rows).items(), key=most_first),
         "first": times[0],

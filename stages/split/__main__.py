@@ -32,7 +32,7 @@ def main(task: str) -> None:
     golden = read_rows(out("ingest", task, "golden"), IngestedCase, "ingest")
     with open_engine(params.engine, f"{PARAMS}: {task}.split.engine") as engine:
         placed = place(rows, golden, slices, pins, params, task, engine)
-    metrics = metrics_of(placed, len(rows), params)
+    metrics = metrics_of(placed, len(rows), params, spec)
     write_rows(out("split", task, "quarantine"), whole_rows(task, placed.quarantined))
     write_json(metrics_file(task, "split"), metrics)
     check(placed, params, task)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from statistics import mean
 from typing import Any
 
+from promptstill.answers.classes import class_name
+from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import counted
 from promptstill.core.metrics import row_metrics
 from stages.split.build import Certificates, Placed
@@ -18,13 +20,14 @@ from stages.split.quota import SPLITS
 NAMED = 10
 
 
-def metrics_of(placed: Placed, rows_in: int, params: SplitParams) -> dict[str, Any]:
+def metrics_of(placed: Placed, rows_in: int, params: SplitParams, spec: AnswerSpec) -> dict[str, Any]:
     """The content of `metrics/<task>/split.json`."""
     parts = placed.parts
     rows = [row for part in parts.values() for row in part]
     sizes = Counter(row["component"] for row in rows)
     largest = max(sizes, key=lambda name: (sizes[name], name))
-    labels = {name: dict(sorted(Counter(row["label"] for row in parts[name]).items())) for name in SPLITS}
+    counts = {name: Counter(class_name(row["label"], spec) for row in parts[name]) for name in SPLITS}
+    labels = {name: dict(sorted(counts[name].items())) for name in SPLITS}
     every = sorted({label for held in labels.values() for label in held})
     moved = {move["id"] for move in placed.placement.moves}
     return row_metrics(

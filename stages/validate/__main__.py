@@ -37,11 +37,11 @@ def main(task: str) -> None:
     judge = Judge(suite, spec)
     judge.compare(lambda: ([row for row, _ in block] for block in blocks(task, reviews, spec)))
 
-    tally = Tally()
+    tally = Tally(spec)
     with QueueSpool(out("validate", task).parent) as queue:
         write_rows(out("validate", task), judged_rows(task, judge, reviews, spec, tally, queue))
         write_rows(out("validate", task, "review_queue"), queue.ordered())
-    metrics = tally.metrics(reviews, spec.hash)
+    metrics = tally.metrics(reviews)
     write_json(metrics_file(task, "validate"), metrics)
     say("validate", task, summary(metrics, str(path)))
     if not metrics["kept"]:

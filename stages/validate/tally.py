@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from promptstill.answers.classes import class_name
 from promptstill.answers.reviews import CONTRADICTED, OTHER_ROW, TEXT_CHANGED, Reviews
+from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import counted
 from promptstill.core.metrics import row_metrics
 from promptstill.rows.row import ValidatedRow
 
-# Answers in free text have no classes to count.
-MOST_LABELS = 1_000
 # Lines of unmatched reviews that are named; all are counted.
 MOST_NAMED = 20
 
@@ -19,7 +19,8 @@ MOST_NAMED = 20
 class Tally:
     """Rows by status, reason and label, and what their samples were like."""
 
-    def __init__(self) -> None:
+    def __init__(self, spec: AnswerSpec) -> None:
+        self._spec = spec
         self.status: Counter[str] = Counter()
         self.first: dict[str, Counter[str]] = {"kept": Counter(), "rejected": Counter(), "review": Counter()}
         self._reasons: Counter[str] = Counter()
@@ -35,8 +36,8 @@ class Tally:
         self.first[status].update(row["reasons"][:1])
         self._reasons.update(row["reasons"])
         self._repairs.update(row["repairs"])
-        if status == "kept" and len(self._labels) <= MOST_LABELS:
-            self._labels[str(row["label"])] += 1
+        if status == "kept":
+            self._labels[class_name(str(row["label"]), self._spec)] += 1
         self._samples += len(row["samples"])
         self._valid += row["valid_samples"]
         self._answered += row["valid_samples"] > 0
@@ -49,7 +50,7 @@ class Tally:
         """The number of rows."""
         return self.status.total()
 
-    def metrics(self, reviews: Reviews, answer_spec_hash: str) -> dict[str, Any]:
+    def metrics(self, reviews: Reviews) -> dict[str, Any]:
         """The content of `metrics/<task>/validate.json`."""
         return row_metrics(
             self.total,
@@ -69,8 +70,8 @@ class Tally:
             reviews_of_other_row=self._reasons[OTHER_ROW],
             reviews_unmatched=len(reviews.unmatched),
             reviews_unmatched_lines=list(reviews.unmatched[:MOST_NAMED]),
-            labels=_sorted(self._labels) if len(self._labels) <= MOST_LABELS else {},
-            answer_spec_hash=answer_spec_hash,
+            labels=_sorted(self._labels),
+            answer_spec_hash=self._spec.hash,
         )
 
 
