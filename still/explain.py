@@ -11,10 +11,12 @@ from promptstill.core.paths import out
 from promptstill.core.settings import require_task
 from promptstill.rows.identity import input_hash
 from promptstill.rows.row import (
+    IngestedCase,
     IngestedRow,
     Input,
     QuarantinedRow,
     RemovedRow,
+    SampledCase,
     SplitRow,
     UnansweredRow,
     ValidatedRow,
@@ -40,9 +42,7 @@ def history(task: str, row_id: str) -> list[str]:
                     f"{row_id}: the same text as the earlier {kept['id']}, folded into it",
                     *history(task, kept["id"]),
                 ]
-        raise UserError(
-            f"{out('ingest', task)}: no row {row_id!r}; look its id up in data/traffic/{task}.jsonl"
-        )
+        return golden_history(task, row_id) or no_row(task, row_id)
     lines = [
         f"{row_id}: {json.dumps(row['input'], ensure_ascii=False)}",
         f"received {row['timestamp']} from {row['source']}, account {row['account']}, thread {row['thread']}",
@@ -68,11 +68,44 @@ def history(task: str, row_id: str) -> list[str]:
     ):
         lines.append(f"  sample {sample['sample']} ({at}, request {key[:12]}): {sample['response']}")
     lines.append(
-        f"answer {json.dumps(judged['answer'], ensure_ascii=False)}, agreement {judged['agreement']}, "
+        f"answer {json.dumps(judged['answer'], ensure_ascii=False)}, agreement {judged['agreement']} of "
+        f"{judged['valid_samples']} valid samples, repairs {', '.join(judged['repairs']) or 'none'}, "
         f"review {judged['review'] or 'none'}, edited {judged['edited']}"
     )
     lines.append(f"status {judged['status']}; reasons {', '.join(judged['reasons']) or 'none'}")
     return [*lines, *_outcome(task, row_id, judged["status"])]
+
+
+def golden_history(task: str, case_id: str) -> list[str]:
+    """One line per fact about a golden case; none if there is no such case."""
+    case = _find(task, "ingest", "golden", IngestedCase, case_id)
+    if case is None:
+        return []
+    lines = [
+        f"{case_id}: {json.dumps(case['input'], ensure_ascii=False)}",
+        f"golden case with the answer {json.dumps(case['answer'], ensure_ascii=False)}; "
+        f"slices {', '.join(case['slices']) or 'none'}; it enters no split",
+    ]
+    asked = _find(task, "generate", "golden", SampledCase, case_id)
+    samples = [] if asked is None else asked["samples"]
+    lines += [f"  teacher's sample {sample['sample']}: {sample['response']}" for sample in samples]
+    near = [
+        row["id"]
+        for row in _rows(task, "split", "quarantine", QuarantinedRow)
+        if row["quarantined_for"]["id"] == case_id
+    ]
+    lines += [f"quarantined for it: {', '.join(near)}"] if near else []
+    return lines
+
+
+def no_row(task: str, row_id: str) -> list[str]:
+    """Raise UserError for an id that ingest did not keep, and say where to look."""
+    if not out("ingest", task).exists():
+        raise UserError(f"{out('ingest', task)}: no such file; run `dvc repro ingest@{task}` first")
+    raise UserError(
+        f"{out('ingest', task)}: no row {row_id!r}; if data/traffic/{task}.jsonl has it, it came after the "
+        f"last build or is too long: run `dvc repro ingest@{task}`"
+    )
 
 
 def _outcome(task: str, row_id: str, status: str) -> list[str]:

@@ -19,3 +19,15 @@ def test_a_row_and_its_repeat_are_explained_up_to_the_last_stage(project: Path) 
     assert history("colour", "row-001")[0] == "row-001: the same text as the earlier row-000, folded into it"
     with pytest.raises(UserError, match="no row 'row-777'"):
         history("colour", "row-777")
+
+
+def test_a_golden_case_is_explained(project: Path) -> None:
+    ingest.main("colour")
+    assert history("colour", "golden-00")[1] == (
+        'golden case with the answer "red"; slices none; it enters no split'
+    )
+
+
+def test_before_a_build_the_stage_to_run_is_named(project: Path) -> None:
+    with pytest.raises(UserError, match="no such file; run `dvc repro ingest@colour` first"):
+        history("colour", "row-000")
