@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from promptstill.answers.reviews import check_reviews
 from promptstill.answers.spec import AnswerSpec
-from promptstill.console.errors import UserError, did_you_mean
+from promptstill.console.errors import SeveralErrors, UserError, did_you_mean
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import compact_json, read_lines
 from promptstill.core.paths import (
@@ -24,7 +24,6 @@ from promptstill.core.paths import (
     pins_file,
     recorded_file,
     reviews_file,
-    traffic_file,
 )
 from promptstill.core.settings import require_task, task_names
 from promptstill.rows.slices import Slice, load_slices
@@ -63,7 +62,7 @@ def check_tasks(tasks: Sequence[str]) -> None:
     names = list(tasks) or task_names()
     problems = [problem for task in names for problem in problems_of(task)]
     if problems:
-        raise UserError("\nerror: ".join(dict.fromkeys(problems)))
+        raise SeveralErrors(dict.fromkeys(problems))
     print(f"{', '.join(names)}: params and files are valid and fit together")
 
 
@@ -86,22 +85,15 @@ def problems_of(task: str) -> list[str]:
 
 
 def _check_files(task: str, spec: AnswerSpec, findings: Findings) -> None:
-    """Read the prompt and every file of rows except the traffic, which ingest reads first."""
-    findings.read(lambda: _drain(read_lines(traffic_file(task)), limit=1))
+    """Read the prompt and every file of rows except the traffic, which only ingest needs and reads first."""
     findings.read(lambda: check_golden(read_lines(golden_file(task)), spec, golden_file(task)))
     reviews, pins = reviews_file(task), pins_file(task)
     findings.read(lambda: check_reviews(read_lines(reviews), spec, reviews))
     findings.read(lambda: check_pins(read_lines(pins), pins))
-    findings.read(lambda: _drain(recorded_lines(recorded_file(task))))
+    findings.read(lambda: list(recorded_lines(recorded_file(task))))
     settings = findings.read(lambda: GenerateParams.load(task))
     if settings is not None:
         findings.read(lambda: Questions.load(task, settings))
-
-
-def _drain(lines: Iterable[Any], limit: int | None = None) -> None:
-    for number, _ in enumerate(lines, start=1):
-        if number == limit:
-            return
 
 
 def relations(task: str, spec: AnswerSpec, suite: Suite, slices: Iterable[Slice]) -> Iterator[str]:
@@ -125,7 +117,8 @@ def relations(task: str, spec: AnswerSpec, suite: Suite, slices: Iterable[Slice]
         ("meaning", split.link.min_cosine, dedupe.min_cosine),
         ("text", split.link.min_text_overlap, dedupe.min_text_overlap),
     ):
-        if link > removal:
+        # Across labels, dedupe leaves no near rows that could be apart.
+        if link > removal and not dedupe.across_labels:
             yield (
                 f"{place}.split.link.{key}: is {link}, stricter than dedupe.{key} {removal}; lower it, or "
                 "near rows with different labels come into different splits"

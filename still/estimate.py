@@ -144,9 +144,7 @@ def print_estimate(task: str) -> None:
     """Print one table, and what has changed since ingest ran. Raises UserError if it has not run."""
     paths = [out("ingest", task, name) for name in ("rows", "golden")]
     with open_session(task, GenerateParams.load(task)) as session:
-        estimated = estimate(
-            session, lambda: chain(*(iter_rows(path, Input, f"ingest@{task}") for path in paths))
-        )
+        estimated = estimate(session, lambda: chain(*(iter_rows(path, Input, "ingest") for path in paths)))
     table = Table(box=SIMPLE_HEAD, title=f"{task}: what generate would ask", title_justify="left")
     table.add_column("")
     table.add_column("expected", justify="right")

@@ -53,7 +53,7 @@ def history(task: str, row_id: str) -> list[str]:
     if dead is not None:
         return [
             *lines,
-            f"the teacher gave no answer: {dead['reason']}; `dvc repro -f generate@{task}` asks again",
+            f"the teacher gave no answer: {dead['reason']}; `dvc repro -f -s generate@{task}` asks again",
         ]
     judged = _find(task, "validate", "rows", ValidatedRow, row_id)
     if judged is None:

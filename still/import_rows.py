@@ -95,8 +95,8 @@ def known_rows(target: Path, new: list[TrafficRow], shown: str) -> Iterator[Traf
         (old,) = check_rows([(number, raw)], target)
         if old != row:
             raise UserError(
-                f"{shown}: id {row['id']!r} is already in {target}, with other content; "
-                "give the new row an id of its own"
+                f"{shown}: id {row['id']!r} is already in {target}, with other content; give the new row an "
+                "id of its own, or, if that file was imported without this key, move it away and import it"
             )
         yield row
 

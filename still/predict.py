@@ -10,13 +10,15 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
-from promptstill.core.files import compact_json, file_hash, read_lines, replacing
+from promptstill.core.files import canonical_hash, compact_json, file_hash, read_lines, replacing
+from promptstill.core.lock import locked
 from promptstill.core.paths import model_dir
 from promptstill.models.student import Student, student_of
 from promptstill.rows.redact import redact
@@ -46,8 +48,13 @@ def predict_rows(task: str, source: str, target: str) -> None:
         answer_all(checked(source), answer, sys.stdout.write, rows)
         return
     read = "" if source == "-" else file_hash(Path(source))
-    about = {"input": read, "student": file_hash(model_dir(task) / "student.json")}
-    finish(Path(target), about, source, answer, rows)
+    about = {
+        "input": read,
+        "student": file_hash(model_dir(task) / "student.json"),
+        "redaction": canonical_hash(params.model_dump(mode="json")),
+    }
+    with writing(Path(target)):
+        finish(Path(target), about, source, answer, rows)
 
 
 def answerer(task: str, student: Student, params: IngestParams, spec: AnswerSpec) -> Answerer:
@@ -79,6 +86,14 @@ def answerer(task: str, student: Student, params: IngestParams, spec: AnswerSpec
     return answer
 
 
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Make the folder and keep other runs off the file. Raises UserError if one is writing it."""
+    busy = f"{target}: process {{pid}} writes this file; wait for it, or name another"
+    with locked(target.with_name(f".{target.name}.lock"), busy, wait=False):
+        yield
+
+
 def answer_all(
     rows: Iterator[Input], answer: Answerer, write: Callable[[str], object], total: int, done: int = 0
 ) -> None:
@@ -93,7 +108,7 @@ def answer_all(
 
 def finish(target: Path, about: dict[str, str], source: str, answer: Answerer, total: int) -> None:
     """Answer what an earlier run over the same input with the same student left out, then put the file in
-    place. `about` names both by hashes; standard input has none."""
+    place. `about` names both, and the redaction, by hashes; standard input has none."""
     unfinished = target.with_name(target.name + ".unfinished")
     done = answered_before(unfinished, about) if about["input"] else 0
     if done:

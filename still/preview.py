@@ -119,9 +119,7 @@ def preview(task: str, prompt: Path, count: int) -> None:
         if missing.missing_rows:
             dead = ask_missing(session, lambda: rows, missing).dead
         ingested = [out("ingest", task, name) for name in ("rows", "golden")]
-        rebuild = estimate(
-            session, lambda: chain(*(iter_rows(path, Input, f"ingest@{task}") for path in ingested))
-        )
+        rebuild = estimate(session, lambda: chain(*(iter_rows(path, Input, "ingest") for path in ingested)))
         asked = [inquiry for inquiry in resolved(session, rows) if inquiry.row["id"] not in dead]
     flips = flips_of(asked, questions.spec)
     shown = [inquiry.row for inquiry in asked]

@@ -37,7 +37,7 @@ def _locked(task: str) -> dict[str, Any]:
     """What DVC recorded about the last run of ingest; empty if there was none."""
     document = read_yaml(LOCK) if LOCK.exists() else None
     stages = document.get("stages", {}) if isinstance(document, dict) else {}
-    return dict(stages.get(f"ingest@{task}") or {})
+    return dict(stages.get("ingest") or {})
 
 
 def _difference(path: Path, ingested: set[str], is_locked: bool) -> list[str]:
@@ -50,13 +50,13 @@ def _difference(path: Path, ingested: set[str], is_locked: bool) -> list[str]:
 
 
 def _row_ids(task: str) -> Iterator[str]:
-    for row in iter_rows(out("ingest", task), IngestedRow, f"ingest@{task}"):
+    for row in iter_rows(out("ingest", task), IngestedRow, "ingest"):
         yield row["id"]
         yield from (repeat["id"] for repeat in row["repeats"])
 
 
 def _case_ids(task: str) -> Iterator[str]:
-    return (case["id"] for case in iter_rows(out("ingest", task, "golden"), IngestedCase, f"ingest@{task}"))
+    return (case["id"] for case in iter_rows(out("ingest", task, "golden"), IngestedCase, "ingest"))
 
 
 def _md5(path: Path) -> str:

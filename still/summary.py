@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_json
 from promptstill.core.paths import cache_dir, metrics_file, model_dir, report_dir
 from promptstill.core.settings import task_names
@@ -53,7 +54,7 @@ def scores(task: str) -> Table:
         f"request{speed}; model in {model_dir(task)}, report in {report_dir(task)}",
         caption_justify="left",
     )
-    further = [key for key in metrics["golden"]["student"] if key.endswith("_accuracy")]
+    further = list(AnswerSpec.load(task).rules.scored.values())
     names = [key.removesuffix("_accuracy") for key in further]
     for column in ("set", "who", "accuracy", "low", "high", "F1", *names, "valid", "n"):
         table.add_column(column, justify="left" if column in ("set", "who") else "right", no_wrap=True)

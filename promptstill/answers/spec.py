@@ -25,6 +25,8 @@ from promptstill.core.paths import expectation_file
 
 __all__ = ["AnswerSpec", "Normalisation", "Parsed", "ValueRules"]
 
+# A value of these types cannot hold somebody's text.
+CLOSED_TYPES = frozenset({"integer", "number", "boolean", "null"})
 # A longer reply is no answer, and the time to search it would have no bound.
 MAX_REPLY_CHARS = 20_000
 # Valid answers that are remembered.
@@ -52,8 +54,10 @@ class AnswerSpec(AnswerForm):
 
     @property
     def open_labels(self) -> bool:
-        """Whether a label can be any text: the schema allows text and has no list of values."""
-        return self.label_shape.enum is None and self.label_shape.allows_text()
+        """Whether a label can hold any text: the schema has no list of values, and allows more than numbers,
+        booleans and null."""
+        types = self.label_shape.types
+        return self.label_shape.enum is None and (types is None or not types <= CLOSED_TYPES)
 
     @cached_property
     def reader(self) -> TextReader | ObjectReader:

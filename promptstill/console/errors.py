@@ -12,13 +12,21 @@ class UserError(Exception):
     """Something the user can fix: the message says what is wrong, where, and what to do about it."""
 
 
+class SeveralErrors(UserError):
+    """Several things that the user can fix, each reported in a line of its own."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean X?)` for the closest known word, or an empty string if none is close."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: Exception | str) -> str:
     """An error as one line; an error of the operating system begins with its path."""
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {(error.strerror or str(error)).lower()}"
@@ -26,6 +34,8 @@ def one_line(error: Exception) -> str:
 
 
 def exit_with(error: Exception) -> NoReturn:
-    """Print `error: ...` to standard error and exit with status 1."""
-    print(f"error: {one_line(error)}", file=sys.stderr)
+    """Print `error: ...` to standard error, a line for each problem, and exit with status 1."""
+    problems = error.problems if isinstance(error, SeveralErrors) else (error,)
+    for problem in problems:
+        print(f"error: {one_line(problem)}", file=sys.stderr)
     raise SystemExit(1)

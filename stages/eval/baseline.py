@@ -34,7 +34,7 @@ def majority_answer(train_answers: Sequence[Answer], spec: AnswerSpec) -> Answer
         return _most_frequent([str(answer) for answer in train_answers])
     objects = [answer for answer in train_answers if isinstance(answer, dict)]
     return {
-        key: json.loads(_most_frequent([json.dumps(answer[key]) for answer in objects]))
+        key: json.loads(_most_frequent([json.dumps(answer.get(key)) for answer in objects]))
         for key in spec.scored
     }
 

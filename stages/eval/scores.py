@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 from promptstill.answers.classes import INVALID, class_pair
 from promptstill.answers.compare import same
 from promptstill.answers.spec import AnswerSpec
+from promptstill.core.files import canonical_json
 from promptstill.rows.row import Answer
 from stages.eval.contestants import Answered, Contestant
 from stages.eval.intervals import interval
@@ -133,8 +134,9 @@ def _label(case: Judged, spec: AnswerSpec) -> str:
     return INVALID if case.answer is None else spec.label(case.answer)
 
 
-def _value(answer: Answer, key: str) -> object:
-    return answer.get(key) if isinstance(answer, dict) else None
+def _value(answer: Answer, key: str) -> str:
+    """A value in the form in which answers are compared: true is not 1."""
+    return canonical_json(answer.get(key) if isinstance(answer, dict) else None)
 
 
 def _share(part: int, whole: int) -> float:

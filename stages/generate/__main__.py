@@ -29,10 +29,10 @@ def main(task: str) -> None:
 
     # Rows are read anew for every pass, so memory does not grow with their number.
     def rows() -> Iterator[IngestedRow]:
-        return iter_rows(out("ingest", task), IngestedRow, f"ingest@{task}")
+        return iter_rows(out("ingest", task), IngestedRow, "ingest")
 
     def golden() -> Iterator[IngestedCase]:
-        return iter_rows(out("ingest", task, "golden"), IngestedCase, f"ingest@{task}")
+        return iter_rows(out("ingest", task, "golden"), IngestedCase, "ingest")
 
     def everything() -> Iterator[IngestedRow | IngestedCase]:
         return chain(rows(), golden())

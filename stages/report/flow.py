@@ -14,7 +14,7 @@ STAGES = {
     "ingest": "checks rows, redacts personal data, folds exact repeats",
     "generate": "asks the teacher",
     "validate": "parses and filters the answers, applies reviews",
-    "dedupe": "keeps the best row of each group of near-duplicates",
+    "dedupe": "removes near-duplicates: a row leaves for a better near row with its label",
     "split": "takes out rows near a golden case, splits the others without leaks",
 }
 

@@ -26,6 +26,7 @@ class Mistake:
     student: str
     teacher: str
     confidence: float
+    cut_off: bool
     nearest_id: str
     nearest_input: str
     nearest_answer: str
@@ -33,13 +34,14 @@ class Mistake:
 
 
 def wrong(predictions: Sequence[Prediction], spec: AnswerSpec) -> list[Prediction]:
-    """The cases that the student got wrong, the most confident mistake first."""
+    """The cases that the student got wrong, the most confident mistake first and replies that were cut off
+    last, because their confidence is that of a beginning only."""
     cases = [
         case
         for case in predictions
         if not same(json.loads(case["student"]), json.loads(case["answer"]), spec)
     ]
-    return sorted(cases, key=lambda case: (-case["student_confidence"], case["id"]))
+    return sorted(cases, key=lambda case: (case["student_cut_off"], -case["student_confidence"], case["id"]))
 
 
 def mistakes(cases: Sequence[Prediction], train: Sequence[SplitRow], spec: AnswerSpec) -> list[Mistake]:
@@ -62,6 +64,7 @@ def _mistake(case: Prediction, row: SplitRow, overlap: float, spec: AnswerSpec) 
         _text(json.loads(case["student"]), spec),
         _text(json.loads(case["teacher"]), spec),
         case["student_confidence"],
+        case["student_cut_off"],
         row["id"],
         row["input"],
         _text(row["answer"], spec),

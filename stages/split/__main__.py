@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
@@ -20,6 +22,9 @@ from stages.split.quota import SPLITS
 from stages.split.rows import as_chat, light_rows, whole_rows
 from stages.split.shortfall import flow_table, label_flow, quota_error, shortfall
 
+# Beyond this, comparing all pairs of texts takes hours.
+MANY_TEXTS = 100_000
+
 
 def main(task: str) -> None:
     """Write `data/split/<task>/{train,validation,test,quarantine,moves}.jsonl` with `certified.json`, metrics
@@ -30,12 +35,17 @@ def main(task: str) -> None:
     slices = [entry.name for entry in load_slices(task)]
     rows = light_rows(task)
     golden = read_rows(out("ingest", task, "golden"), IngestedCase, "ingest")
+    if len(rows) > MANY_TEXTS and (params.link.text_alone or params.link.contained):
+        say("split", task, [f"comparing the texts of {len(rows)} rows takes hours; see docs/scale.md"])
     with open_engine(params.engine, f"{PARAMS}: {task}.split.engine") as engine:
         placed = place(rows, golden, slices, pins, params, task, engine)
-    metrics = metrics_of(placed, len(rows), params, spec)
+    # A label whose rows all left on the way must be missed, so these are the labels that validate saw.
+    validated = iter_rows(out("validate", task), ValidatedRow, "validate")
+    labels = sorted({row["label"] for row in validated if row["label"] is not None})
+    metrics = metrics_of(placed, len(rows), params, spec, labels)
     write_rows(out("split", task, "quarantine"), whole_rows(task, placed.quarantined))
     write_json(metrics_file(task, "split"), metrics)
-    check(placed, params, task)
+    check(placed, params, task, labels)
     certificates = certified(placed, params.seed)
 
     for name in SPLITS:
@@ -53,11 +63,11 @@ def main(task: str) -> None:
     say("split", task, summary_lines(placed, certificates, metrics))
 
 
-def check(placed: Placed, params: SplitParams, task: str) -> None:
+def check(placed: Placed, params: SplitParams, task: str, labels: Sequence[str]) -> None:
     """Raise UserError if a component is too large or a quota is not met; for a quota, print first where the
     rows of the labels went."""
     check_giant(len(placed.ids), placed.links, params.largest_component, task)
-    missing = shortfall(placed.parts, params)
+    missing = shortfall(placed.parts, params, labels)
     if missing:
         validated = iter_rows(out("validate", task), ValidatedRow, "validate")
         removed = iter_rows(out("dedupe", task, "removed"), RemovedRow, "dedupe")

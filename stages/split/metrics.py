@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -20,15 +20,17 @@ from stages.split.quota import SPLITS
 NAMED = 10
 
 
-def metrics_of(placed: Placed, rows_in: int, params: SplitParams, spec: AnswerSpec) -> dict[str, Any]:
-    """The content of `metrics/<task>/split.json`."""
+def metrics_of(
+    placed: Placed, rows_in: int, params: SplitParams, spec: AnswerSpec, all_labels: Sequence[str]
+) -> dict[str, Any]:
+    """The content of `metrics/<task>/split.json`. `all_labels` are those that validate saw."""
     parts = placed.parts
     rows = [row for part in parts.values() for row in part]
     sizes = Counter(row["component"] for row in rows)
     largest = max(sizes, key=lambda name: (sizes[name], name))
     counts = {name: Counter(class_name(row["label"], spec) for row in parts[name]) for name in SPLITS}
     labels = {name: dict(sorted(counts[name].items())) for name in SPLITS}
-    every = sorted({label for held in labels.values() for label in held})
+    every = sorted({class_name(label, spec) for label in all_labels})
     moved = {move["id"] for move in placed.placement.moves}
     return row_metrics(
         rows_in,

@@ -39,9 +39,8 @@ class Shortfall:
         return bool(self.labels or self.others)
 
 
-def shortfall(parts: Parts, params: SplitParams) -> Shortfall:
-    """Every label and hard slice of which a split holds too few rows, and every empty split."""
-    labels = sorted({row["label"] for part in parts.values() for row in part})
+def shortfall(parts: Parts, params: SplitParams, labels: Sequence[str]) -> Shortfall:
+    """Every one of `labels` and every hard slice of which a split holds too few rows, and empty splits."""
     least = params.label_minimum.model_dump()
     short: dict[str, dict[str, int]] = {}
     for split in SPLITS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,6 +85,23 @@ def test_labels_that_are_texts_stay_out_of_the_tables() -> None:
     assert [line[0] for line in label_table(cases, open_text)] == [OPEN]
 
 
+@pytest.mark.parametrize(
+    ("label", "is_open"),
+    [
+        ({"type": "string"}, True),
+        ({"type": "array", "items": {"type": "string"}}, True),
+        ({}, True),
+        ({"type": ["string", "null"]}, True),
+        ({"enum": ["a", "b"]}, False),
+        ({"type": ["integer", "null"]}, False),
+        ({"$ref": "#/$defs/colour"}, False),
+    ],
+)
+def test_a_label_that_can_hold_text_is_open(label: dict[str, Any], is_open: bool) -> None:
+    schema = {"type": "object", "properties": {"x": label}, "$defs": {"colour": {"enum": ["red"]}}}
+    assert AnswerSpec(schema, Normalisation(format="json", label="x")).open_labels is is_open
+
+
 def test_the_majority_answer_is_the_most_frequent_value_of_each_key() -> None:
     answers: list[Answer] = [
         {"colour": "red", "sure": 0.9, "alarm": None},
@@ -91,6 +109,8 @@ def test_the_majority_answer_is_the_most_frequent_value_of_each_key() -> None:
         {"colour": "red", "sure": 0.5, "alarm": "fire"},
     ]
     assert majority_answer(answers, JSON) == {"colour": "red", "alarm": None}
+    absent: list[Answer] = [{"colour": "red", "sure": 0.9}, *answers]
+    assert majority_answer(absent, JSON)["colour"] == "red", "an optional key may be absent"
     assert majority_answer(["red", "blue"], TEXT) == "blue", "a tie goes to the first in order"
 
 

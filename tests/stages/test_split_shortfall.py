@@ -24,15 +24,21 @@ def test_unmet_quotas_name_everything_that_is_missing() -> None:
         label_minimum={"train": 3, "validation": 0, "test": 1},
         hard_slices={"email_rows": {"fraction": 0.3, "minimum": 2}},
     )
-    missing = shortfall(assign(rows, links_of(rows, []), chosen).parts, chosen)
+    missing = shortfall(assign(rows, links_of(rows, []), chosen).parts, chosen, ["blue", "red"])
     assert "blue" in missing.labels["train"]
     message = str(quota_error(missing, {}, "colour"))
     assert message.startswith("params.yaml: colour.split: quotas are not met: ")
     assert "train holds fewer than 3 rows of 1 labels: blue" in message
     assert "test holds 0 of 2 rows of slice email_rows" in message
     assert message.endswith("; bring more such traffic, raise the fraction, or lower the minimum")
-    empty = shortfall(NONE, chosen)
+    empty = shortfall(NONE, chosen, [])
     assert empty.others[-3:] == ["train is empty", "validation is empty", "test is empty"]
+
+
+def test_a_label_whose_rows_all_left_is_missing_too() -> None:
+    chosen = split_params(label_minimum={"train": 1, "validation": 0, "test": 0}, hard_slices={})
+    parts = NONE | {"train": [placed_row(0, label="red")]}
+    assert shortfall(parts, chosen, ["blue", "red"]).labels == {"train": {"blue": 0}}
 
 
 def test_the_rows_of_a_label_are_followed_from_validate_to_the_splits() -> None:
@@ -47,7 +53,7 @@ def test_the_rows_of_a_label_are_followed_from_validate_to_the_splits() -> None:
     assert dict(flow["red"]) == {
         "came in": 10, "in review": 3, "rejected": 1, "removed by dedupe": 2, "quarantined": 1, "left": 3,
     }  # fmt: skip
-    missing = shortfall(NONE | {"train": [placed_row(3)]}, split_params())
+    missing = shortfall(NONE | {"train": [placed_row(3)]}, split_params(), ["red"])
     message = str(quota_error(missing, flow, "colour"))
     assert (
         "these labels: came in 10, in review 3, rejected 1, removed by dedupe 2, quarantined 1, left 3; "
@@ -63,7 +69,7 @@ def test_many_labels_fit_on_a_screen() -> None:
     names = [f"intent number {i} with a name that is long enough to fill a line" for i in range(77)]
     parts: Parts = NONE | {"train": [placed_row(i, label=name) for i, name in enumerate(names)]}
     chosen = split_params(label_minimum={"train": 20, "validation": 2, "test": 3})
-    missing = shortfall(parts, chosen)
+    missing = shortfall(parts, chosen, names)
     flow = label_flow([kept_row(i, label=name) for i, name in enumerate(names)], [], [])
     assert len(str(quota_error(missing, flow, "banking")).encode()) < 1500
     table = flow_table(missing, flow)

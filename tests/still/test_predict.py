@@ -62,6 +62,15 @@ def test_answers_of_another_student_are_not_continued(tmp_path: Path) -> None:
     assert predict.answered_before(unfinished, {"input": "a", "student": "c"}) == 0
 
 
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    with (
+        predict.writing(tmp_path / "new" / "out.jsonl"),
+        pytest.raises(UserError, match="writes this file"),
+        predict.writing(tmp_path / "new" / "out.jsonl"),
+    ):
+        pass
+
+
 def test_a_bad_row_is_found_before_the_model_is_asked(tmp_path: Path) -> None:
     write_lines(tmp_path / "in.jsonl", [*ROWS, {"id": "bad"}])
     with pytest.raises(UserError, match=r"in.jsonl:8: `input` is missing"):
