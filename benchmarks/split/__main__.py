@@ -91,7 +91,7 @@ def ours(rows: list[RatedRow], near: list[Pair]) -> tuple[Parts, Links]:
     links = links_of(rows, near)
     check_giant(len(rows), links, PARAMS.largest_component, "benchmark")
     parts = assign(rows, links, PARAMS).parts
-    assert not shortfall(parts, PARAMS)
+    assert not shortfall(parts, PARAMS, sorted({row["label"] for row in rows}))
     return parts, links
 
 
