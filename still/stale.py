@@ -37,7 +37,7 @@ def _locked(task: str) -> dict[str, Any]:
     """What DVC recorded about the last run of ingest; empty if there was none."""
     document = read_yaml(LOCK) if LOCK.exists() else None
     stages = document.get("stages", {}) if isinstance(document, dict) else {}
-    return dict(stages.get("ingest") or {})
+    return dict(stages.get(f"ingest@{task}") or {})
 
 
 def _difference(path: Path, ingested: set[str], is_locked: bool) -> list[str]:

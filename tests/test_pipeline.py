@@ -32,7 +32,7 @@ def test_a_second_run_does_nothing(clone: Path) -> None:
 
 def test_the_outs_are_consistent(built: Path) -> None:
     metrics = yaml.safe_load((built / "metrics/colour-json/eval.json").read_text())
-    contestants = {"student", "base", "teacher", "baseline", "student_teacher_agreement"}
+    contestants = {"student", "base", "teacher", "baseline", "majority", "student_teacher_agreement"}
     facts = {"confidence_level", "prompt_tokens_saved_per_request"}
     assert set(metrics) == {"golden", "test"} | facts
     for name in ("golden", "test"):

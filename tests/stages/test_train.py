@@ -53,13 +53,13 @@ def test_the_values_of_any_answer_are_where_they_are_written() -> None:
     assert written == {key: json.dumps(value, ensure_ascii=False) for key, value in answer.items()}
 
 
-def test_an_absent_key_counts_as_null(tiny: str) -> None:
+def test_an_absent_key_is_a_value_of_its_own(tiny: str) -> None:
     def answered(alarm: dict[str, str]) -> SplitRow:
         return split_row(0, answer={"colour": "red", "sure": 0.9} | alarm)
 
     heavy = train_params(unscored_weight=0.5, rare_weight={"alarm": 3.0})
     rows = [answered({}), answered({}), answered({"alarm": "fire"})]
-    assert common_values(rows, heavy) == {"alarm": "null"}
+    assert common_values(rows, heavy) == {"alarm": ""}
     assert [max(made.weights) for made in made_of(rows, JSON, load_tokenizer(tiny), heavy)] == [1.0, 1.0, 3.0]
 
 
