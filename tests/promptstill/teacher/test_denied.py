@@ -92,7 +92,7 @@ def test_a_server_that_is_down_is_named_at_once_with_the_cause(
         generate.main("colour")
     assert (
         capsys.readouterr().err.splitlines()[0]
-        == f"{address}: cannot connect (connection refused); asks again"
+        == f"{address}: cannot connect (connection refused); the run asks again"
     )
     assert f"cannot connect (connection refused); asked {address}" in str(raised.value)
 
