@@ -84,14 +84,7 @@ def print_stats() -> None:
         "open batches",
         "token, task, server, id, requests >, held USD >",
         (
-            (
-                batch.token[:12],
-                batch.task or "?",
-                batch.base_url,
-                batch.batch_id or "",
-                count,
-                held,
-            )
+            (batch.token[:12], batch.task or "?", batch.base_url, batch.batch_id or "", count, held)
             for batch, count, held in sent
         ),
     )
@@ -154,15 +147,9 @@ def drop_batch(token: str) -> None:
         batches = OpenBatches(journal)
         tokens = [batch.token for batch in batches.all()]
         chosen = [name for name in tokens if name.startswith(token)]
-        if len(chosen) > 1:
-            raise UserError(
-                f"{journal_file()}: {len(chosen)} open batches begin with {token}; name one in full: "
-                f"{', '.join(chosen)}"
-            )
-        if not chosen:
-            raise UserError(
-                f"{journal_file()}: no open batch {token}; open are: {', '.join(tokens) or 'none'}"
-            )
+        if len(chosen) != 1:
+            what = f"{len(chosen)} open batches begin with {token}" if chosen else f"no open batch {token}"
+            raise UserError(f"{journal_file()}: {what}; open are: {', '.join(tokens) or 'none'}")
         with batches.mine(chosen[0], wait=False) as batch:
             if batch is None:
                 raise UserError(f"batch {chosen[0]}: its results were just taken; there is nothing to drop")

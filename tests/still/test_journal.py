@@ -201,7 +201,7 @@ def test_batches_can_be_named_from_a_narrow_terminal(ingested: Path, run: Run) -
     assert all(token[:12] in stats for token in tokens)
     assert "\u2026" not in stats
     both = run("still.cli", "journal", "drop-batch", "ab", cwd=ingested)
-    assert f"2 open batches begin with ab; name one in full: {', '.join(tokens)}" in both.stderr
+    assert f"2 open batches begin with ab; open are: {', '.join(tokens)}" in both.stderr
     planned = run("still.cli", "journal", "drop-batch", tokens[0][:12], cwd=ingested)
     assert "nothing counts as spent, because the batch was never started" in planned.stdout
     started = run("still.cli", "journal", "drop-batch", tokens[1][:12], cwd=ingested)
