@@ -14,12 +14,13 @@ from promptstill.core.paths import out
 from promptstill.rows.row import Input
 from promptstill.teacher.budget import Tally, cost_of, usd, worst_case
 from promptstill.teacher.lookup import R, Rows, resolved
+from promptstill.teacher.open_batches import OpenBatches
 from promptstill.teacher.questions import Inquiry, Request
 from promptstill.teacher.record import Record
 from promptstill.teacher.session import Session, open_session
 from promptstill.teacher.settings import TeacherSettings
 from stages.generate.params import GenerateParams
-from still.stale import stale
+from still.stale import print_stale
 
 # Used until known replies say how many tokens a prompt has: English text has about four bytes per token.
 BYTES_PER_TOKEN = 4.0
@@ -29,11 +30,13 @@ BYTES_PER_TOKEN = 4.0
 class Estimate:
     """What is missing, in requests, tokens, USD and seconds; None if it is not known.
 
-    `most_requests` and `most_usd` are upper bounds: all samples disagree, and every allowed token is used.
+    `sent` requests are in open batches, which are waited for and not asked again. `most_requests` and
+    `most_usd` are upper bounds: all samples disagree, and every allowed token is used.
     """
 
     rows: int = 0
     known: int = 0
+    sent: int = 0
     requests: int = 0
     most_requests: int = 0
     prompt_tokens: int = 0
@@ -57,6 +60,8 @@ def estimate(session: Session, rows: Rows[R]) -> Estimate:
     """Look up what is known, and estimate the rest."""
     settings = session.settings
     estimated, seen, sent_bytes, most = Estimate(), _Seen(), 0, 0
+    batches = OpenBatches(session.journal)
+    some_open = bool(batches.all())
     for inquiry in resolved(session, rows()):
         estimated.rows += 1
         wanted = inquiry.wanted()
@@ -66,11 +71,14 @@ def estimate(session: Session, rows: Rows[R]) -> Estimate:
                 _look(request, inquiry.known[request.key], seen)
             continue
         later = _later(inquiry, wanted)
-        estimated.requests += len(wanted)
+        sent = batches.holding(request.key for request in wanted) if some_open else {}
+        new = [request for request in wanted if request.key not in sent]
+        estimated.sent += len(wanted) - len(new)
+        estimated.requests += len(new)
         estimated.known += _asked(inquiry) - len(wanted)
-        estimated.most_requests += len(wanted) + later
-        sent_bytes += sum(_bytes(request) for request in wanted)
-        most += max(worst_case(request, settings) for request in wanted) * (len(wanted) + later)
+        estimated.most_requests += len(new) + later
+        sent_bytes += sum(_bytes(request) for request in new)
+        most += max(worst_case(request, settings) for request in wanted) * (len(new) + later)
     tally = seen.tally
     per_token = seen.prompt_bytes / tally.prompt_tokens if tally.prompt_tokens else BYTES_PER_TOKEN
     estimated.prompt_tokens = round(sent_bytes / per_token)
@@ -151,15 +159,15 @@ def print_estimate(task: str) -> None:
     table.add_column("at most", justify="right")
     table.add_row("rows and golden inputs", str(estimated.rows), "")
     table.add_row("answers known (recorded or journaled)", str(estimated.known), "")
+    if estimated.sent:
+        table.add_row("requests in open batches, not asked again", str(estimated.sent), "")
     table.add_row("requests", str(estimated.requests), str(estimated.most_requests))
     table.add_row("prompt tokens", str(estimated.prompt_tokens), "")
     table.add_row("completion tokens", _cell(estimated.completion_tokens), "")
     table.add_row("USD", _cell(estimated.usd), _cell(estimated.most_usd))
     table.add_row("time", "unknown" if estimated.seconds is None else f"{estimated.seconds / 60:.1f} min", "")
     Console().print(table)
-    if changed := stale(task):
-        print(f"ingest is older than its inputs: {'; '.join(changed)}")
-        print(f"the table leaves that out; run `dvc repro ingest@{task}` and estimate again")
+    print_stale(task, f"run `dvc repro ingest@{task}` and estimate again")
     if session.settings.price is None:
         print(f"no price in params.yaml; set `{task}.generate.price` to see cost")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
 
@@ -29,6 +29,8 @@ from promptstill.teacher.record import Record
 from stages.generate.params import GenerateParams
 
 RECORDS_A_TRANSACTION = 1000
+# SQLite's integers hold a little more than this in pico-USD.
+MOST_USD = 1e6
 
 
 def open_journal() -> Journal:
@@ -53,7 +55,7 @@ def print_stats() -> None:
             group[4] = max(group[4], record["recorded_at"])
         spending, corrections = journal.spending(), journal.corrections()
         batches = OpenBatches(journal)
-        sent = [(batch, str(batches.count(batch.token))) for batch in batches.all()]
+        sent = [(batch, str(batches.count(batch.token)), _usd(batch.held)) for batch in batches.all()]
     _print(
         str(journal_file()),
         "task, kind, model, prompt, answers >, tokens in >, tokens out >, first, last",
@@ -82,8 +84,8 @@ def print_stats() -> None:
         "open batches",
         "token, task, server, id, requests >, held USD >",
         (
-            (batch.token, batch.task or "?", batch.base_url, batch.batch_id or "", count, _usd(batch.held))
-            for batch, count in sent
+            (batch.token[:12], batch.task or "?", batch.base_url, batch.batch_id or "", count, held)
+            for batch, count, held in sent
         ),
     )
 
@@ -92,7 +94,10 @@ def _print(title: str, columns: str, lines: Iterable[Sequence[str]]) -> None:
     """A table, if it has lines; `>` marks columns that are aligned on the right."""
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     for column in columns.split(", "):
-        table.add_column(column.removesuffix(" >"), justify="right" if column.endswith(">") else "left")
+        # Nothing is cut, so that hashes can be copied on narrow terminals too.
+        justify: JustifyMethod = "right" if column.endswith(">") else "left"
+        table.add_column(column.removesuffix(" >"), justify=justify, overflow="fold")
+    table.columns[0].no_wrap = True
     for line in lines:
         table.add_row(*map(escape, line))
     if table.rows:
@@ -107,9 +112,11 @@ def correct(task: str, spent: float, why: str, version: str) -> None:
     """Set what a version of the questions has cost, with a record of who and why.
 
     `version` is the beginning of its hash; without it, the version that the files ask today. Raises UserError
-    if no such version, or more than one, has spent anything.
+    if no such version, or more than one, has spent anything, or if `spent` is no amount of USD.
     """
     require_task(task)
+    if not 0 <= spent <= MOST_USD:
+        raise UserError(f"--spent {spent}: give a number of USD from 0 to {MOST_USD:.0f}")
     version = version or Questions.load(task, GenerateParams.load(task)).version
     with open_journal() as journal:
         known = [scope for owner, scope, *_ in journal.spending() if owner == task]
@@ -141,18 +148,18 @@ def drop_batch(token: str) -> None:
         tokens = [batch.token for batch in batches.all()]
         chosen = [name for name in tokens if name.startswith(token)]
         if len(chosen) != 1:
-            raise UserError(
-                f"{journal_file()}: no open batch {token}; open are: {', '.join(tokens) or 'none'}"
-            )
+            what = f"{len(chosen)} open batches begin with {token}" if chosen else f"no open batch {token}"
+            raise UserError(f"{journal_file()}: {what}; open are: {', '.join(tokens) or 'none'}")
         with batches.mine(chosen[0], wait=False) as batch:
             if batch is None:
                 raise UserError(f"batch {chosen[0]}: its results were just taken; there is nothing to drop")
             count = batches.count(batch.token)
             spent = drop(journal, batch)
-    print(
-        f"batch {chosen[0]} dropped: {count} requests of {batch.task or 'a task'} will be asked again; "
-        f"{_usd(spent)} USD count as spent, because the server may have run it (`still journal correct`)"
-    )
+    cost = f"{_usd(spent)} USD count as spent, because the server may have run it (`still journal correct`)"
+    if batch.file_id is None:
+        cost = "nothing counts as spent, because the batch was never started"
+    task = batch.task or "a task"
+    print(f"batch {chosen[0]} dropped: {count} requests of {task} will be asked again; {cost}")
 
 
 def export(task: str) -> None:

@@ -70,7 +70,7 @@ def prune(
 @journal.command()
 def correct(
     task: Task,
-    spent: Annotated[float, typer.Option(min=0, help="What this version has really cost, in USD.")],
+    spent: Annotated[float, typer.Option(help="What this version has really cost, in USD.")],
     why: Annotated[str, typer.Option(help="Kept with the correction, as is your name.")],
     version: Annotated[
         str, typer.Option(help="The version whose hash begins with this; by default today's.")

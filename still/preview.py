@@ -28,6 +28,7 @@ from promptstill.teacher.session import open_session
 from stages.generate.params import GenerateParams
 from stages.generate.samples import sample_of
 from still.estimate import Estimate, estimate
+from still.stale import print_stale
 
 EVERY_ROW = "all rows"
 # Slice, rows, flips, and flips that chance alone would give; None if that is unknown.
@@ -136,6 +137,7 @@ def preview(task: str, prompt: Path, count: int) -> None:
     write_page(page, task=task, facts=list(facts.items()), slices=slices, flips=flips)
     print_preview(task, facts, slices, flips)
     print(f"page: {page}")
+    print_stale(task, f"run `dvc repro generate@{task}` and preview again")
 
 
 def costs(

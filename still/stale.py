@@ -11,6 +11,7 @@ from promptstill.core.files import iter_rows, read_lines
 from promptstill.core.paths import PARAMS, golden_file, out, traffic_file
 from promptstill.core.settings import read_yaml
 from promptstill.rows.row import IngestedCase, IngestedRow
+from stages.ingest.params import IngestParams
 
 LOCK = Path("dvc.lock")
 
@@ -19,7 +20,8 @@ def stale(task: str) -> list[str]:
     """What has changed since ingest ran, one text for each input of it; empty if nothing is known to have.
 
     DVC's lock says whether a file or the params are those of the last run. Rows that came or went are counted
-    by their ids, which folded repeats keep. Raises UserError if ingest has not run, or if a file is broken.
+    by their ids, which folded repeats keep; inputs that ingest drops as too long are left out. Raises
+    UserError if ingest has not run, or if a file is broken.
     """
     locked = _locked(task)
     before = locked.get("params", {}).get(str(PARAMS), {}).get(f"{task}.ingest")
@@ -29,8 +31,16 @@ def stale(task: str) -> list[str]:
     hashes = {Path(dep["path"]): dep.get("md5") for dep in locked.get("deps", [])}
     for path, ids in ((traffic_file(task), _row_ids), (golden_file(task), _case_ids)):
         if not path.exists() or hashes.get(path) != _md5(path):
-            parts += _difference(path, set(ids(task)), path in hashes)
+            longest = IngestParams.load(task).max_chars
+            parts += _difference(path, set(ids(task)), path in hashes, longest)
     return parts
+
+
+def print_stale(task: str, remedy: str) -> None:
+    """Print what has changed since ingest ran, with the remedy; nothing if nothing is known to have."""
+    if changed := stale(task):
+        print(f"ingest is older than its inputs: {'; '.join(changed)}")
+        print(f"what is shown leaves that out; {remedy}")
 
 
 def _locked(task: str) -> dict[str, Any]:
@@ -40,8 +50,8 @@ def _locked(task: str) -> dict[str, Any]:
     return dict(stages.get(f"ingest@{task}") or {})
 
 
-def _difference(path: Path, ingested: set[str], is_locked: bool) -> list[str]:
-    now = {str(line.get("id")) for _, line in read_lines(path)}
+def _difference(path: Path, ingested: set[str], is_locked: bool, longest: int) -> list[str]:
+    now = {str(line.get("id")) for _, line in read_lines(path) if len(str(line.get("input"))) <= longest}
     new, gone = len(now - ingested), len(ingested - now)
     if new or gone:
         counts = [f"{count} {what}" for count, what in ((new, "new rows"), (gone, "rows less")) if count]

@@ -78,6 +78,11 @@ def progress(total: int, what: str, unit: str = "row", state: Callable[[], str] 
         bar.close()
 
 
+def line(text: str) -> None:
+    """Write a line to standard error, above the bars that a terminal shows."""
+    tqdm.write(text, file=sys.stderr)
+
+
 def note(bar: tqdm[Any], text: str) -> None:
     """Write a line above a bar on a terminal, or between the lines of a log."""
     bar.write(text, file=sys.stderr)

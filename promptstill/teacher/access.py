@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from promptstill.teacher.replies import Verdict
+from promptstill.teacher.server import Server
 from promptstill.teacher.session import Session
 
 # Different requests that a server must deny, before it has accepted any, for the key to be the cause.
@@ -10,10 +13,11 @@ DENIED_FOR_THE_KEY = 5
 
 
 class Access:
-    """What the servers of a run have accepted and denied.
+    """What each server of a run has accepted and denied.
 
-    Some servers answer 403 about a single row, and that row may be the first. A denied row is therefore given
-    up once the key has been accepted, and before that, until several different requests were denied.
+    Some servers answer 403 about a single row, and that row may be the first. A row that a server denies is
+    therefore given up once this server has accepted the key. Before that, the row goes to another server, and
+    the server is out after a 401, or after several different requests were denied.
     """
 
     def __init__(self, session: Session) -> None:
@@ -21,18 +25,25 @@ class Access:
         # An answer in the journal shows that these questions were accepted before. A key may have been
         # withdrawn since, which is a 401.
         self._before = session.known.from_journal > 0
-        self._accepted = False
-        self._denied = 0
+        self._accepted: set[str] = set()
+        self._denied: Counter[str] = Counter()
         self._last: Verdict | None = None
 
-    def accept(self) -> None:
-        """A request was answered."""
-        self._accepted = True
+    def accept(self, url: str) -> None:
+        """A server answered a request."""
+        self._accepted.add(url)
 
-    def deny(self, verdict: Verdict) -> bool:
-        """A request was denied. Returns whether the key is the cause."""
-        self._denied, self._last = self._denied + 1, verdict
-        return bool(self.doubt()) and (verdict.kind == "key" or self._denied >= DENIED_FOR_THE_KEY)
+    def deny(self, server: Server, verdict: Verdict) -> bool:
+        """A server denied a request, and is out if the key is the cause. Returns whether another server may
+        accept the request: this one has accepted none."""
+        self._last = verdict
+        if server.url in self._accepted:
+            return False
+        if verdict.kind == "key" or not self._before:
+            self._denied[server.url] += 1
+            if verdict.kind == "key" or self._denied[server.url] >= DENIED_FOR_THE_KEY:
+                server.out = verdict.reason
+        return True
 
     def doubt(self) -> str:
         """What may be wrong with the key; empty if requests were accepted, or none was denied."""

@@ -83,10 +83,9 @@ def _ask_rest(session: Session, work: Work) -> Outcome:
 
 def advice(session: Session, outcome: Outcome, missing: Missing) -> str:
     """Why a run stopped, what is safe, and what to do."""
-    done = (
-        f"{outcome.answered} answers arrived and are kept; {missing.missing_rows - outcome.rows} rows still "
-        "lack some"
-    )
+    lacking = missing.missing_rows - outcome.rows
+    rows = "1 row still lacks some" if lacking == 1 else f"{lacking} rows still lack some"
+    done = f"{outcome.answered} answers arrived and are kept; {rows}"
     if outcome.stopped == BUDGET_REACHED:
         return (
             f"max_usd = {session.settings.max_usd} leaves no room for another request; {done}; raise "

@@ -76,18 +76,20 @@ class BatchAsker:
     async def ask(self) -> Outcome:
         """Send waves until every row is complete or given up."""
         outcome, rows = self.outcome, self._work.rows
-        lacking = rows
         with progress(rows, "asking in batches") as bar:
             while not outcome.stopped:
                 lacking, tokens = await self._send_wave()
-                bar.update(rows - lacking - bar.n)
+                if not outcome.stopped:
+                    bar.update(rows - lacking - bar.n)
                 if lacking and not tokens:
                     outcome.stopped = outcome.stopped or BUDGET_REACHED
                 if not tokens:
                     break
                 await self._collector.finish(tokens)
                 outcome.stopped = outcome.stopped or self._collector.refused
-        outcome.rows = rows - lacking - len(outcome.dead)
+            # Rows that were given up lack something too. A run that stopped has not looked at every row.
+            outcome.rows = rows - sum(1 for _ in self._work.jobs())
+            bar.update(outcome.rows + len(outcome.dead) - bar.n)
         outcome.answered, outcome.failed = self._collector.answered, self._collector.failed
         return outcome
 

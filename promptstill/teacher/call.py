@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import openai
 
-from promptstill.teacher.capabilities import Capabilities, marks
+from promptstill.teacher.capabilities import Capabilities, again, marks
 from promptstill.teacher.questions import Request
 from promptstill.teacher.record import Record
 from promptstill.teacher.replies import Verdict, about, message_of, read_reply, scrub, verdict_on
@@ -55,5 +55,5 @@ class Caller:
         if isinstance(error, openai.APIStatusError):
             message = message_of(error.body)
             if refused := self._capabilities.learn(error.status_code, message, sent, url):
-                return Verdict("again", f"refuses {', '.join(refused)} ({scrub(message, secret)})")
+                return again(refused, scrub(message, secret))
         return verdict_on(error, secret)

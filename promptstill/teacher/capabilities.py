@@ -13,6 +13,7 @@ from promptstill.core.files import canonical_hash
 from promptstill.teacher.journal import Journal
 from promptstill.teacher.questions import Request
 from promptstill.teacher.record import Record
+from promptstill.teacher.replies import Verdict
 from promptstill.teacher.settings import TeacherSettings
 
 SCHEMA = "response_format"
@@ -20,10 +21,23 @@ SAMPLING = ("temperature", "top_p", "seed")
 OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
 # Statuses by which a server refuses a part of the request.
 REFUSALS = (400, 422, 501)
-# A message may name a sampling setting because its value is wrong. These words say that it is not supported.
-UNSUPPORTED = re.compile(
-    r"support|unrecogni|unknown|unexpected|not permitted|not allowed|not accept|deprecat"
+# Words that say that something is not supported: after its name, before its name, and on either side.
+NOT = r"(?:\bnot|n['\u2019]t|\bcannot|\bno longer) (?:\w+ ){0,2}?"
+AFTER = NOT + r"(?:supported|permitted|allowed|accepted|available|enabled|recogni[sz]ed|implemented)"
+BEFORE = NOT + r"(?:supports?|accepts?|allow|permit|recogni[sz]e|allowed to \w+)\b|\bno support for"
+EITHER = r"unsupported|unrecogni[sz]ed|(?:unknown|unexpected)(?! error)|unavailable|deprecated|forbidden"
+# Words that say that a value is wrong.
+WRONG_VALUE = re.compile(
+    r"\brange|between|at most|at least|too (?:large|small|high|low|big|long|many)|exceed|[<>]=|\u2264|\u2265"
+    r"|(?:greater|less|larger|smaller|more|higher|lower) than"
 )
+# Words that name another setting as the one to use.
+INSTEAD = re.compile(
+    r"(?:use|favou?r of|did you mean|replaced (?:by|with))(?: the)? \W*max_completion_tokens"
+)
+SENTENCES = re.compile(r"(?<=[.!?;]) ")
+# Quoted texts of several words, unless they are values of JSON, such as the message of another server.
+QUOTED = re.compile(r"""(?<!\w)(?<!["']:)(?<!["']: )(["'`])(?=\S)[^"'`]*\s[^"'`]*\1(?!\w)""")
 
 
 class Capabilities:
@@ -74,15 +88,39 @@ def _refused(name: str, message: str) -> bool:
     """Whether a message in lower case says that a part of the request is refused."""
     if name == SCHEMA:
         return SCHEMA in message or "json_schema" in message
-    if name == "logprobs":
-        return name in message
-    if name == OLD_LIMIT:
-        return NEW_LIMIT in message
-    return (
-        name in SAMPLING
-        and re.search(rf"\b{name}\b", message) is not None
-        and UNSUPPORTED.search(message) is not None
+    if name not in ("logprobs", OLD_LIMIT, *SAMPLING):
+        return False
+    # `logprobs` has no value that could be wrong.
+    if name != "logprobs" and WRONG_VALUE.search(message):
+        return False
+    if name == OLD_LIMIT and NEW_LIMIT not in message:
+        return False
+    if name == OLD_LIMIT and INSTEAD.search(message):
+        return True
+    return any(_unsupported(name, sentence) for sentence in SENTENCES.split(QUOTED.sub(" ", message)))
+
+
+def _unsupported(name: str, sentence: str) -> bool:
+    """Whether a sentence says near a name that it is not supported. A message may name it for another reason:
+    it quotes the input, or the value is wrong."""
+    near = (
+        rf"\b{name}\b.{{0,60}}?(?:{AFTER}|{BEFORE}|{EITHER})",
+        rf"(?:{AFTER}\W*:|{BEFORE}|{EITHER}).{{0,80}}?\b{name}\b",
     )
+    return any(re.search(pattern, sentence) for pattern in near)
+
+
+def again(names: list[str], message: str) -> Verdict:
+    """The verdict on a request of which the server refuses some parts."""
+    return Verdict("again", f"refuses {', '.join(names)} ({message})", remedy=_instead(names))
+
+
+def _instead(names: list[str]) -> str:
+    others = [name for name in names if name != OLD_LIMIT]
+    parts = [f"sends {NEW_LIMIT} instead"] if OLD_LIMIT in names else []
+    if others:
+        parts.append("asks without " + ("it" if len(names) == 1 else ", ".join(others)))
+    return " and ".join(parts)
 
 
 def marks(sent: dict[str, Any], kind: str, settings: TeacherSettings, sampling: bool = True) -> Record:

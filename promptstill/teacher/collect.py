@@ -7,7 +7,6 @@ run that was killed has left it.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
@@ -17,20 +16,27 @@ import openai
 from openai.types import Batch
 
 from promptstill.console.errors import UserError
+from promptstill.console.progress import SILENT_SECONDS, line
 from promptstill.core.files import canonical_json
 from promptstill.teacher.api_key import read_api_key
 from promptstill.teacher.batch_server import ENDPOINT, BatchServer
 from promptstill.teacher.budget import Charge, Ledger, cost_of, worst_case
-from promptstill.teacher.capabilities import Capabilities, marks
+from promptstill.teacher.capabilities import Capabilities, again, marks
 from promptstill.teacher.journal import insert
+from promptstill.teacher.notices import Notices
 from promptstill.teacher.open_batches import OpenBatch, OpenBatches, close
 from promptstill.teacher.questions import Request
 from promptstill.teacher.record import Record
-from promptstill.teacher.replies import NoAnswerError, about, judge_status, message_of, read_reply, scrub
+from promptstill.teacher.replies import (
+    NoAnswerError,
+    Verdict,
+    about,
+    judge_status,
+    message_of,
+    read_reply,
+    scrub,
+)
 from promptstill.teacher.session import Session
-
-# Seconds between two lines about the state of a batch.
-SECONDS_A_LINE = 30.0
 
 
 class Collector:
@@ -51,6 +57,7 @@ class Collector:
         self.refused = self._secret = ""
         self.lost: dict[str, str] = {}
         self._next_line = 0.0
+        self._notices = Notices(line)
 
     async def start(self, token: str) -> None:
         """Upload a planned batch and start it. Raises UserError if the server cannot be used."""
@@ -83,9 +90,8 @@ class Collector:
         if time.monotonic() >= self._next_line:
             counts = batch.request_counts
             done = f", {counts.completed} of {counts.total} requests done" if counts else ""
-            line = f"{self._session.task}: waiting for batch {batch.id}: {batch.status}{done}"
-            print(line, file=sys.stderr, flush=True)
-            self._next_line = time.monotonic() + SECONDS_A_LINE
+            line(f"{self._session.task}: waiting for batch {batch.id}: {batch.status}{done}")
+            self._next_line = time.monotonic() + SILENT_SECONDS
 
     @asynccontextmanager
     async def _server(self, batch: OpenBatch) -> AsyncIterator[BatchServer]:
@@ -97,8 +103,13 @@ class Collector:
         try:
             async with BatchServer(batch.base_url, key, session.settings) as server:
                 yield server
-        except openai.APIError as error:
+        except UserError:
+            raise
+        except Exception as error:
+            # Whatever a server sends, the run ends with one line, and the next run continues.
             message = message_of(getattr(error, "body", None)) or type(error).__name__
+            if not isinstance(error, openai.APIError):
+                message = f"unforeseen {message} ({message_of(str(error))})"
             raise UserError(
                 f"{session.task}: {batch.base_url}: batch {batch.batch_id or batch.token}: "
                 f"{self._scrubbed(message)}; repeat `dvc repro`, which continues with what was sent, or, if "
@@ -141,9 +152,10 @@ class Collector:
             if status == 200:
                 # A server may answer twice. Each answer costs money, and the first is kept.
                 reason, charge = self._read(request, body, batch, records)
-            elif capabilities.learn(status, self._message(body), request.body, server.url):
+            elif refused := capabilities.learn(status, self._message(body), request.body, server.url):
                 # It will be sent again as another request.
                 reason, charge = None, None
+                self._notices.failure(server.url, again(refused, self._message(body)))
             else:
                 reason, charge = self._refused(request, status, body)
             if reason is None:
@@ -161,20 +173,25 @@ class Collector:
             insert(database, records)
             ledger.settle(database, charges)
             close(database, batch.token)
-        self._count(records, reasons)
+        self._count(server.url, records, reasons)
 
-    def _count(self, records: dict[str, Record], reasons: dict[str, str]) -> None:
+    def _count(self, url: str, records: dict[str, Record], reasons: dict[str, str]) -> None:
         self.answered += len(records)
         self.failed += len(reasons)
         for key, reason in reasons.items():
             self._failures[key] += 1
-            if self._failures[key] > self._settings.limits.max_retries:
+            is_lost = self._failures[key] > self._settings.limits.max_retries
+            if is_lost:
                 self.lost[key] = reason
+            self._notices.failure(url, Verdict("refuse" if is_lost else "fail", reason))
+        for record in records.values():
+            self._notices.empty(url, record, self._settings.sampling.max_tokens)
 
     def _refused(self, request: Request, status: int, body: object) -> tuple[str, Charge]:
         """Why a request failed, and what it cost."""
         verdict = judge_status(status, self._message(body))
-        self._failures[request.key] += self._settings.limits.max_retries * (verdict.kind != "fail")
+        if verdict.kind not in ("fail", "limit"):
+            self._failures[request.key] += self._settings.limits.max_retries
         return verdict.reason, Charge(0, 0, failed=True)
 
     def _read(

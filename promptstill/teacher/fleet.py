@@ -42,6 +42,10 @@ class Fleet:
         self._serve()
         return await future
 
+    def has_other(self, failed: Failed) -> bool:
+        """Whether a server is left that a request has not failed on."""
+        return any(server.url not in failed and not server.lost for server in self.servers)
+
     def leave(self, server: Server) -> None:
         """Give a slot back and pass it on."""
         server.in_flight -= 1

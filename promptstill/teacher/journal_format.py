@@ -85,7 +85,8 @@ def _upgrade_batch(
         (token, base_url, task, scope, held, file_id, batch_id),
     )
     requests = json.loads(keys)
-    for line in file.read_text(encoding="utf-8").splitlines():
+    # Texts may hold other ends of lines, such as U+2028, which JSON does not escape.
+    for line in file.read_text(encoding="utf-8").rstrip("\n").split("\n"):
         sent = json.loads(line)
         row_id, sample, kind = requests[sent["custom_id"]]
         values = (

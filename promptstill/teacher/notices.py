@@ -9,11 +9,10 @@ from promptstill.teacher.replies import Verdict
 
 # What the run does about a failure, by the kind of its verdict.
 REMEDIES = {
-    "again": "sends requests without it, or by its other name",
     "limit": "waits, and asks again",
     "fail": "asks again",
-    "key": "gives the row up, and stops unless other requests are accepted",
-    "deny": "gives the row up, and stops unless other requests are accepted",
+    "key": "asks another server, and stops if none is left",
+    "deny": "gives the row up or asks another server, and stops if nothing is accepted",
     "refuse": "gives the row up",
 }
 
@@ -27,9 +26,9 @@ class Notices:
 
     def failure(self, url: str, verdict: Verdict) -> None:
         """A try failed: where, the server's words, and what becomes of it."""
-        if verdict.kind in REMEDIES:
+        if remedy := verdict.remedy or REMEDIES.get(verdict.kind):
             # The server's words may differ from row to row.
-            self._first(url, verdict.reason.split(" (")[0], f"{verdict.reason}; {REMEDIES[verdict.kind]}")
+            self._first(url, verdict.reason.split(" (")[0], f"{verdict.reason}; the run {remedy}")
 
     def empty(self, url: str, record: Record, max_tokens: int | None) -> None:
         """A reply that used up its tokens before it said anything, as models that reason do, is paid."""

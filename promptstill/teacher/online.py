@@ -149,9 +149,11 @@ class OnlineAsker:
             if result.kind == "stop":
                 self._stop(result.reason)
                 raise StoppedError
-            if result.kind in ("key", "deny") and self._access.deny(result):
-                self._stop(f"{server.url}: {result.reason}")
-                raise StoppedError
+            if result.kind in ("key", "deny") and self._access.deny(server, result):
+                failed_on |= {server.url}
+                # If the server is out and was the last, the fleet ends the run.
+                if server.out or self._fleet.has_other(failed_on):
+                    continue
             if result.kind in ("key", "deny", "refuse"):
                 raise GivenUpError(result.reason)
             if result.kind == "fail":
@@ -205,7 +207,7 @@ class OnlineAsker:
             await self._writer.settle(Charge(hold, worst if result.perhaps_billed else 0, failed=True))
             return result
         server.well()
-        self._access.accept()
+        self._access.accept(server.url)
         self._notices.empty(server.url, result, self._settings.sampling.max_tokens)
         cost = cost_of(result, self._settings)
         await self._writer.settle(Charge(hold, worst if cost is None else cost), (request.key, result))

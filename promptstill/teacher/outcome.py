@@ -41,4 +41,5 @@ class Outcome:
         """Note the reason to stop if more rows are given up than allowed."""
         if len(self.dead) > most_dead and not self.stopped:
             last = next(reversed(self.dead.values()))
-            self.stopped = f"{len(self.dead)} rows got no answer, the last one: {last}"
+            rows = "1 row" if len(self.dead) == 1 else f"{len(self.dead)} rows"
+            self.stopped = f"{rows} got no answer, the last one: {last}"

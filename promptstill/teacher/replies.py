@@ -33,13 +33,14 @@ class Verdict:
     `stop`: no request can succeed. `key`: the server does not accept the key. `deny`: it does not accept the
     key, or it does not accept this request. `refuse`: this request never will. `limit`: the server wants a
     pause, of `pause` seconds if it says so. `fail`: another try may succeed. `again`: the next try will be
-    another request. `perhaps_billed` says whether the server may have done the work.
+    another request, as `remedy` says. `perhaps_billed` says whether the server may have done the work.
     """
 
     kind: Literal["stop", "key", "deny", "refuse", "limit", "fail", "again"]
     reason: str
     perhaps_billed: bool = False
     pause: float | None = None
+    remedy: str = ""
 
 
 class NoAnswerError(Exception):

@@ -15,6 +15,7 @@ from still.stale import stale
 from tests.conftest import Run
 from tests.project import configure, row, write, write_lines
 from tests.promptstill.teacher.project_state import PRICE, SAMPLING
+from tests.promptstill.teacher.test_open_batches import killed_while_waiting
 from tests.still.tables import table
 from tests.teacher_server import TeacherServer
 
@@ -114,3 +115,22 @@ def test_dvcs_lock_shows_edits_that_no_id_shows(ingested: Path, teacher: Teacher
     lock()
     write_lines(traffic, [row(i) | {"source": "fax"} for i in range(12)])
     assert stale("colour") == ["data/traffic/colour.jsonl has other content"]
+
+
+def test_requests_in_open_batches_are_not_asked_again(
+    ingested: Path, teacher: TeacherServer, run: Run
+) -> None:
+    killed_while_waiting(ingested, teacher, price=PRICE, sampling=SAMPLING)
+    write_lines(ingested / "data/traffic/colour.jsonl", [row(i) for i in range(14)])
+    ingest.main("colour")
+    rows = table(run("still.cli", "estimate", "colour", cwd=ingested, COLUMNS="120").stdout)
+    assert rows["requests in open batches, not asked again"] == ["36"]
+    assert rows["requests"] == ["4", "4"]
+    assert float(rows["USD"][0]) > 0
+
+
+def test_rows_that_are_too_long_are_not_new(ingested: Path, teacher: TeacherServer) -> None:
+    long = row(20) | {"input": "x" * 50_001}
+    write_lines(ingested / "data/traffic/colour.jsonl", [*(row(i) for i in range(12)), long])
+    ingest.main("colour")
+    assert stale("colour") == []

@@ -15,6 +15,7 @@ from promptstill.console.errors import UserError
 from promptstill.teacher.budget import USD, Charge, Ledger
 from promptstill.teacher.journal import Journal
 from promptstill.teacher.journal_format import checksum
+from promptstill.teacher.open_batches import OpenBatch, OpenBatches
 from promptstill.teacher.record import Record
 from stages.generate import __main__ as generate
 from tests.conftest import Run
@@ -179,3 +180,29 @@ def test_a_correction_ends_the_holds_of_dead_processes(ingested: Path, run: Run)
     corrected = run(*arguments, "--version", "beef", cwd=ingested)
     assert corrected.stdout == "colour beef: spent 8.000000 USD before, 2.000000 USD now\n"
     assert spent(ingested)[0] == 2 * USD
+
+
+@pytest.mark.parametrize("spent", ["inf", "nan", "1e300", "-1"])
+def test_a_correction_is_an_amount_of_usd(ingested: Path, run: Run, spent: str) -> None:
+    refused = run("still.cli", "journal", "correct", "colour", "--spent", spent, "--why", "x", cwd=ingested)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"error: --spent {float(spent)}: give a number of USD from 0 to")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_batches_can_be_named_from_a_narrow_terminal(ingested: Path, run: Run) -> None:
+    tokens = ["ab" + 30 * "1", "ab" + 30 * "2"]
+    url = "https://a-long-name-of-a-server.example.org/openai/deployments/v1"
+    with Journal(ingested / ".still/journal.sqlite") as journal, journal.transaction() as database:
+        for token, file_id in zip(tokens, (None, "file"), strict=True):
+            batch = OpenBatch(token, url, None, "colour", "s", "p", False, USD, file_id, file_id and "b" * 40)
+            OpenBatches(journal).plan(database, batch, [])
+    stats = run("still.cli", "journal", "stats", cwd=ingested, COLUMNS="80").stdout
+    assert all(token[:12] in stats for token in tokens)
+    assert "\u2026" not in stats
+    both = run("still.cli", "journal", "drop-batch", "ab", cwd=ingested)
+    assert f"2 open batches begin with ab; open are: {', '.join(tokens)}" in both.stderr
+    planned = run("still.cli", "journal", "drop-batch", tokens[0][:12], cwd=ingested)
+    assert "nothing counts as spent, because the batch was never started" in planned.stdout
+    started = run("still.cli", "journal", "drop-batch", tokens[1][:12], cwd=ingested)
+    assert "1.000000 USD count as spent" in started.stdout

@@ -83,6 +83,7 @@ def test_one_sample_a_row_shows_no_chance(ingested: Path, teacher: TeacherServer
     write(ingested / "edited.md", EDITED)
     shown = run("still.cli", "preview", "colour", "--prompt", "edited.md", "--rows", "12", cwd=ingested)
     assert "flips: 0; how many are chance is unknown" in shown.stdout
+    assert "older" not in shown.stdout
     assert table(shown.stdout)["all rows"] == ["12", "0", "unknown"]
 
 
@@ -125,3 +126,14 @@ def test_rows_are_spread_over_labels_and_slices(ingested: Path) -> None:
     chosen = spread(rows, kinds, spec)
     assert len(set(strata(chosen))) == kinds, "a row of each stratum before a second of any"
     assert chosen == spread(rows[::-1], kinds, spec)
+
+
+def test_a_preview_after_an_import_says_what_it_leaves_out(
+    ingested: Path, teacher: TeacherServer, run: Run
+) -> None:
+    generate.main("colour")
+    write_lines(ingested / "data/traffic/colour.jsonl", [row(i) for i in range(14)])
+    write(ingested / "edited.md", EDITED)
+    shown = run("still.cli", "preview", "colour", "--prompt", "edited.md", "--rows", "2", cwd=ingested)
+    assert "ingest is older than its inputs: data/traffic/colour.jsonl has 2 new rows\n" in shown.stdout
+    assert "run `dvc repro generate@colour` and preview again" in shown.stdout

@@ -124,8 +124,11 @@ def test_a_model_that_reasons_is_asked_in_its_own_terms(
     assert all(sample["left_out"] == ["temperature"] for line in rows for sample in line["samples"])
     assert spent(ingested)[0] == REQUESTS * 18_000_000, "refusals cost nothing"
     shown = capsys.readouterr().err
-    assert f"{teacher.url}: refuses max_tokens ({NO_MAX_TOKENS})" in shown
-    assert f"{teacher.url}: refuses temperature ({NO_TEMPERATURE})" in shown
+    assert (
+        f"{teacher.url}: refuses max_tokens ({NO_MAX_TOKENS}); the run sends max_completion_tokens instead\n"
+        in shown
+    )
+    assert f"{teacher.url}: refuses temperature ({NO_TEMPERATURE}); the run asks without it\n" in shown
 
 
 def test_a_value_that_is_wrong_is_an_error_and_not_a_refused_setting(

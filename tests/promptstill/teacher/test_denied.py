@@ -92,7 +92,7 @@ def test_a_server_that_is_down_is_named_at_once_with_the_cause(
         generate.main("colour")
     assert (
         capsys.readouterr().err.splitlines()[0]
-        == f"{address}: cannot connect (connection refused); asks again"
+        == f"{address}: cannot connect (connection refused); the run asks again"
     )
     assert f"cannot connect (connection refused); asked {address}" in str(raised.value)
 
@@ -123,3 +123,40 @@ def test_a_server_that_accepts_no_connection_costs_nothing(ingested: Path) -> No
         with pytest.raises(UserError, match="cannot connect"):
             generate.main("colour")
     assert spent(ingested)[0] == 0
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_server_that_refuses_the_key_is_left_out_and_others_are_asked(
+    ingested: Path, teacher: TeacherServer, status: int, first: bool
+) -> None:
+    with TeacherServer(fault=lambda number, body: status) as closed:
+        urls = [closed.url, teacher.url] if first else [teacher.url, closed.url]
+        configure(ingested, base_url=urls, concurrency=2)
+        generate.main("colour")
+        assert len(closed.requests) <= (2 if status == 401 else 6)
+    assert len(sampled_rows(ingested)) == ROWS
+    assert not read_lines(ingested / "data/generate/colour/dead.jsonl")
+
+
+def test_a_fleet_that_refuses_the_key_stops_the_run(ingested: Path, teacher: TeacherServer) -> None:
+    teacher.fault = lambda number, body: 401
+    with TeacherServer(fault=lambda number, body: 401) as closed:
+        configure(ingested, base_url=[closed.url, teacher.url], concurrency=2, max_failure_fraction=1.0)
+        with pytest.raises(UserError, match="the API key in TEST_TEACHER_KEY is refused") as raised:
+            generate.main("colour")
+        assert closed.url in str(raised.value)
+        assert teacher.url in str(raised.value)
+
+
+def test_a_row_that_every_server_denies_is_given_up(ingested: Path, teacher: TeacherServer) -> None:
+    text = row(0)["input"]
+
+    def fault(number: int, body: dict[str, Any]) -> Fault | None:
+        return Fault(403, body=FLAGGED) if last_line(body) == text else None
+
+    teacher.fault = fault
+    with TeacherServer(fault=fault) as other:
+        configure(ingested, base_url=[other.url, teacher.url], concurrency=1, max_failure_fraction=0.1)
+        generate.main("colour")
+    assert [line["id"] for line in read_lines(ingested / "data/generate/colour/dead.jsonl")] == ["row-000"]

@@ -153,7 +153,7 @@ def test_failed_requests_are_tried_again_and_answers_are_kept(ingested: Path, te
 
 def test_too_many_failures_stop_the_stage_and_lose_nothing(ingested: Path, teacher: TeacherServer) -> None:
     teacher.fault = lambda number, body: 400 if last_line(body) == row(3)["input"] else None
-    with pytest.raises(UserError, match=r"1 rows got no answer, the last one: status 400 .* and are kept"):
+    with pytest.raises(UserError, match=r"1 row got no answer, the last one: status 400 .* and are kept"):
         generate.main("colour")
     assert not (ingested / "data/generate/colour/rows.jsonl").exists()
     answered = len(teacher.requests) - 1

@@ -172,7 +172,7 @@ def test_a_batch_that_the_server_has_lost_can_be_dropped(
     with pytest.raises(UserError, match=f"no such batch.*still journal drop-batch {token}"):
         generate.main("colour")
     stats = run("still.cli", "journal", "stats", cwd=ingested, COLUMNS="200").stdout
-    assert token in stats
+    assert token[:12] in stats
     unknown = run("still.cli", "journal", "drop-batch", "abc", cwd=ingested)
     assert unknown.returncode == 1
     assert f"no open batch abc; open are: {token}" in unknown.stderr
@@ -222,6 +222,8 @@ def test_open_batches_of_the_second_format_are_taken_over(
         )
         database.execute("PRAGMA user_version = 2")
     lines = [{"custom_id": key, "body": json.loads(body)} for key, *_, body in requests]
+    # JSON leaves such ends of lines as they are.
+    lines[0]["body"]["user"] = "a\u2028b\u0085c"
     if with_file:
         write_lines(ingested / f".still/batches/promptstill-{token}.jsonl", lines)
     configure(ingested, base_url=teacher.url, **BATCH, **PRICED)

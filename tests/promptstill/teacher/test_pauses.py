@@ -131,7 +131,7 @@ def test_the_first_failure_of_each_kind_is_said_at_once(
     configure(ingested, base_url=teacher.url, concurrency=1)
     generate.main("colour")
     assert capsys.readouterr().err.splitlines() == [
-        f"{teacher.url}: status 429 (Rate limit reached: 60 a minute); waits, and asks again",
-        f"{teacher.url}: status 500 (fault 500); asks again",
-        f"{teacher.url}: connection lost; asks again",
+        f"{teacher.url}: status 429 (Rate limit reached: 60 a minute); the run waits, and asks again",
+        f"{teacher.url}: status 500 (fault 500); the run asks again",
+        f"{teacher.url}: connection lost; the run asks again",
     ]
