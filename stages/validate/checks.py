@@ -97,9 +97,10 @@ class Checks:
             for item, metric in group.metrics.items():
                 if metric not in metrics:
                     raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted, metric)}")
-                # The mask leaves out rows that the expectation skips, such as nulls.
-                mask = metrics[metric][0]
-                failing[item][mask.index[mask.to_numpy(dtype=bool)]] = True
+                with evaluating(item):
+                    # The mask leaves out rows that the expectation skips, such as nulls.
+                    mask = metrics[metric][0]
+                    failing[item][mask.index[mask.to_numpy(dtype=bool)]] = True
         return np.array(list(failing.values()), dtype=bool).reshape(len(filters), len(table))
 
     def require(self, table: pd.DataFrame, filters: Sequence[Filter]) -> None:
