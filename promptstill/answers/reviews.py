@@ -21,7 +21,7 @@ from pydantic import field_validator
 
 from promptstill.answers.compare import same
 from promptstill.answers.spec import AnswerSpec
-from promptstill.console.errors import UserError
+from promptstill.console.errors import UserError, check_each
 from promptstill.core.files import JsonObject
 from promptstill.core.settings import Settings
 from promptstill.rows.identity import input_hash
@@ -57,28 +57,35 @@ class Review(Settings):
 def check_reviews(
     numbered: Iterable[tuple[int, JsonObject]], spec: AnswerSpec, path: Path
 ) -> dict[int, Review]:
-    """The last decision about each input, by the number of its line. Raises UserError naming the line of a
-    bad one.
+    """The last decision about each input, by the number of its line. Raises UserError naming the lines of
+    bad ones.
 
     A `teacher_answer` that is no answer by today's schema says nothing, so it becomes None.
     """
     lines: dict[str, tuple[int, Review]] = {}
-    for number, line in numbered:
-        review = Review.check(line, f"{path}:{number}")
-        if review.decision != "reject":
-            parsed = spec.of_value(review.answer) if review.answer is not None else None
-            if parsed is None or parsed.answer is None:
-                detail = "missing" if parsed is None else f"{parsed.problem} ({parsed.detail})"
-                raise UserError(
-                    f"{path}:{number}: answer: {detail}; append a corrected line and remove this one"
-                )
-            review = review.model_copy(update={"answer": parsed.answer})
-        if review.teacher_answer is not None:
-            known = spec.of_value(review.teacher_answer).answer
-            review = review.model_copy(update={"teacher_answer": known})
+
+    def check(number: int, line: JsonObject) -> None:
+        review = _checked(line, spec, f"{path}:{number}")
         lines.pop(review.input_hash, None)
         lines[review.input_hash] = number, review
+
+    check_each(numbered, check)
     return dict(lines.values())
+
+
+def _checked(line: JsonObject, spec: AnswerSpec, where: str) -> Review:
+    """A line with its answers in canonical form."""
+    review = Review.check(line, where)
+    if review.decision != "reject":
+        parsed = spec.of_value(review.answer) if review.answer is not None else None
+        if parsed is None or parsed.answer is None:
+            detail = "missing" if parsed is None else f"{parsed.problem} ({parsed.detail})"
+            raise UserError(f"{where}: answer: {detail}; append a corrected line and remove this one")
+        review = review.model_copy(update={"answer": parsed.answer})
+    if review.teacher_answer is not None:
+        known = spec.of_value(review.teacher_answer).answer
+        review = review.model_copy(update={"teacher_answer": known})
+    return review
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import jsonschema
 from promptstill.answers.form import AnswerForm, Normalisation, ValueRules
 from promptstill.answers.objects import ObjectReader
 from promptstill.answers.parsed import Parsed, ReplyError
+from promptstill.answers.references import check_references
 from promptstill.answers.shape import Shape, shape_of
 from promptstill.answers.stable import check_stable
 from promptstill.answers.texts import TextReader
@@ -39,10 +40,11 @@ class AnswerSpec(AnswerForm):
 
     @classmethod
     def load(cls, task: str) -> Self:
-        """Read the two files. Raises UserError for an invalid schema, for rules that do not fit it, and for a
-        value of the schema that the rules would change."""
+        """Read the two files. Raises UserError for an invalid schema, for a reference in it that leads
+        nowhere, for rules that do not fit it, and for a value of the schema that the rules would change."""
         spec = super().load(task)
         files = expectation_file(task, "normalise.yaml"), expectation_file(task, "answer.schema.json")
+        check_references(spec.schema, files[1])
         check_stable(spec.reader, *files)
         return spec
 

@@ -7,11 +7,13 @@ import re
 import regex
 
 from promptstill.answers.form import AnswerForm
+from promptstill.answers.markup import open_matches, unwrapped
 from promptstill.answers.parsed import ReplyError
 from promptstill.answers.values import ValueReader
 from promptstill.rows.row import Answer
 
 _FENCE = re.compile(r"\A\s*```[a-zA-Z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
+# What may stand around a label of a closed list.
 _AROUND = "\"'.,;:!*` \t\r\n"
 
 
@@ -22,11 +24,12 @@ class TextReader:
         """The reader for the text answers that `form` describes."""
         self.value = ValueReader(form.rules.value, form.schema, form.schema)
         self._listed = frozenset(self.value.shape.texts)
+        self._open = self.value.shape.enum is None
         self._pattern = None if form.rules.pattern is None else regex.compile(form.rules.pattern)
 
     def read(self, reply: str) -> tuple[Answer, set[str]]:
         """The answer and the repairs that it took. Raises ReplyError if a reply has none or several."""
-        fenced = _FENCE.match(reply)
+        fenced = None if self._open else _FENCE.match(reply)
         raw = fenced.group(1) if fenced else reply
         repairs = {"markup"} if fenced else set()
         answers = {self._answer(candidate, repairs) for candidate in self._candidates(raw, repairs)}
@@ -40,9 +43,10 @@ class TextReader:
     def _candidates(self, raw: str, repairs: set[str]) -> list[str]:
         """The texts that may be the answer.
 
-        Emphasis may stand inside the words of the pattern, so it is looked for without any; where it does
-        not, the answer keeps the asterisks and backticks that are its own.
+        Emphasis may stand inside the words of the pattern, so it is looked for without any.
         """
+        if self._pattern is not None and self._open:
+            return open_matches(self._pattern, unwrapped(raw)) or [raw]
         if self._pattern is not None:
             bare = raw.replace("*", "").replace("`", "")
             matches: list[str] = self._pattern.findall(bare)
@@ -58,7 +62,9 @@ class TextReader:
         candidate = candidate.strip()
         if candidate in self._listed:
             return candidate
-        stripped = candidate.strip(_AROUND)
+        stripped = unwrapped(candidate) if self._open else candidate.strip(_AROUND)
+        if self._open and not stripped:
+            raise ReplyError("no_answer", "markup without a text")
         if stripped != candidate:
             repairs.add("markup")
         value = self.value.read(stripped, repairs)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Iterable
-from typing import NoReturn
+from collections.abc import Callable, Iterable
+from typing import NoReturn, TypeVar
+
+T = TypeVar("T")
+# A file has seldom more mistakes than this, unless all of its lines have the same.
+MOST_LINES = 20
 
 
 class UserError(Exception):
@@ -18,6 +22,26 @@ class SeveralErrors(UserError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(self.problems))
+
+
+def check_each(numbered: Iterable[tuple[int, T]], check: Callable[[int, T], None]) -> None:
+    """Check all numbered lines or entries, then raise the problems of up to MOST_LINES of them as one error.
+
+    A reader that cannot go on after a line, such as one that is not JSON, ends the list.
+    """
+    problems: list[str] = []
+    try:
+        for number, line in numbered:
+            try:
+                check(number, line)
+            except UserError as error:
+                problems.append(str(error))
+                if len(problems) == MOST_LINES:
+                    break
+    except UserError as error:
+        problems.append(str(error))
+    if problems:
+        raise SeveralErrors(problems)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

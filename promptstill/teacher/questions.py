@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -119,8 +120,8 @@ class Inquiry(Generic[Row]):
     def wanted(self) -> list[Request]:
         """The requests that `known` does not answer and that can be asked now.
 
-        First, `samples` answers; then, while valid ones disagree or fewer than `samples` are valid, one more
-        at a time up to `max_samples`; then a grade for every distinct reply.
+        First, `samples` answers; then, while no answer has more than half of the valid ones or fewer than
+        `samples` are valid, one more at a time up to `max_samples`; then a grade for every distinct reply.
         """
         missing = [sample for sample in self.samples() if sample.key not in self.known]
         return missing or [grade for grade in self.grades() if grade.key not in self.known]
@@ -148,8 +149,8 @@ class Inquiry(Generic[Row]):
         return self.questions.body(render(self.questions.prompt, {INPUT: self.row["input"]}))
 
     def _goes_on(self) -> bool:
-        """Whether another sample is allowed and needed: all so far are known, and either valid ones disagree
-        or fewer than `samples` are valid."""
+        """Whether another sample is allowed and needed: all so far are known, and either no answer has more
+        than half of the valid ones or fewer than `samples` are valid."""
         if len(self._asked) >= self.questions.settings.most_samples:
             return False
         if not all(request.key in self.known for request in self._asked):
@@ -157,8 +158,9 @@ class Inquiry(Generic[Row]):
         spec = self.questions.spec
         replies = [self.known[request.key] for request in self._asked]
         parsed = [parse_reply(r["response"], r.get("finish_reason"), spec).answer for r in replies]
-        votes = [essence(answer, spec) for answer in parsed if answer is not None]
-        return len(set(votes)) > 1 or len(votes) < self.questions.settings.samples
+        votes = Counter(essence(answer, spec) for answer in parsed if answer is not None)
+        leading = max(votes.values(), default=0)
+        return 2 * leading <= votes.total() or votes.total() < self.questions.settings.samples
 
     def _grade(self, sample: Request) -> Request:
         assert self.questions.rubric is not None

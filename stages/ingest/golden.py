@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from promptstill.answers.spec import AnswerSpec
-from promptstill.console.errors import UserError, did_you_mean
+from promptstill.console.errors import UserError, check_each, did_you_mean
 from promptstill.core.files import JsonObject
 from promptstill.rows.identity import input_hash
 from promptstill.rows.row import GoldenCase, TrafficRow
@@ -21,12 +21,13 @@ def check_golden(
     """Check golden cases and bring their answers into canonical form.
 
     A case holds `id` (non-empty), `input` and `answer`, and may hold `tags` (list of text). Raises UserError
-    with the line of a case that lacks a field, has one of another type, repeats an id or an input, or has an
+    with the lines of cases that lack a field, have one of another type, repeat an id or an input, or have an
     answer that the task's parser does not accept.
     """
     cases: list[GoldenCase] = []
     seen: dict[str, int] = {}
-    for number, raw in numbered:
+
+    def check(number: int, raw: JsonObject) -> None:
         where = f"{path}:{number}"
         _check_fields(raw, where)
         for key in (f"id {raw['id']}", f"input {input_hash(raw['input'])}"):
@@ -43,6 +44,8 @@ def check_golden(
         cases.append(
             {"id": raw["id"], "input": raw["input"], "answer": parsed.answer, "tags": raw.get("tags", [])}
         )
+
+    check_each(numbered, check)
     if not cases:
         raise UserError(f"{path}: no cases; write at least one for each label")
     return cases

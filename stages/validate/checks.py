@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from promptstill.console.errors import UserError
+from promptstill.console.errors import UserError, check_each
+from promptstill.core.files import JsonObject
+from stages.validate.columns import COLUMNS, TEXT
 from stages.validate.suite import Filter, Suite
 
 # Only whether the table passes and the observed value are needed.
@@ -48,14 +51,39 @@ class Checks:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             import great_expectations as gx
+        self._suite_of = gx.ExpectationSuite
+        self._built({**suite.content, "expectations": []}, str(suite.path))
+        self.filters = suite.filters
+        self._expectations: dict[Filter, Any] = {}
+        check_each(enumerate(suite.filters), lambda number, item: self._accept(suite, item, number))
+        self._groups: dict[tuple[Filter, ...], list[_Group]] = {}
+
+    def _accept(self, suite: Suite, item: Filter, number: int) -> None:
+        one = {**suite.content, "expectations": [suite.content["expectations"][number]]}
+        built = self._built(one, item.where)
+        if len(built) != 1:
+            # The library leaves out types that it names but does not have, with no more than a log line.
+            raise UserError(f"{item.where}: Great Expectations has no such type any more; use another")
+        self._expectations[item] = built[0]
+
+    def _built(self, content: JsonObject, where: str) -> list[Any]:
         try:
-            expectations = gx.ExpectationSuite(**suite.content).expectations
+            expectations: list[Any] = self._suite_of(**content).expectations
         except Exception as error:
             # The library raises several unrelated types, always for a mistake in the file.
-            raise UserError(f"{suite.path}: Great Expectations refuses the suite: {error}") from None
-        self.filters = suite.filters
-        self._expectations = dict(zip(suite.filters, expectations, strict=True))
-        self._groups: dict[tuple[Filter, ...], list[_Group]] = {}
+            raise UserError(f"{where}: Great Expectations refuses the suite: {error}") from None
+        return expectations
+
+    def try_out(self) -> None:
+        """Compute every expectation for one made-up row, whatever the outcome. Raises UserError naming all
+        that cannot be computed for any rows, such as one with a bad pattern."""
+        check_each(enumerate(self.filters), lambda _, item: self._try(item, made_up()))
+
+    def _try(self, item: Filter, table: pd.DataFrame) -> None:
+        if item.reason is not None:
+            self.failing(table, [item])
+            return
+        self._metrics(item, *_calculator(table))
 
     def failing(self, table: pd.DataFrame, filters: Sequence[Filter]) -> Failing:
         """Whether a row fails a filter about rows: bool, shape `(len(filters), len(table))`.
@@ -69,30 +97,34 @@ class Checks:
             for item, metric in group.metrics.items():
                 if metric not in metrics:
                     raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted, metric)}")
-                # The mask leaves out rows that the expectation skips, such as nulls.
-                mask = metrics[metric][0]
-                failing[item][mask.index[mask.to_numpy(dtype=bool)]] = True
+                with evaluating(item):
+                    # The mask leaves out rows that the expectation skips, such as nulls.
+                    mask = metrics[metric][0]
+                    failing[item][mask.index[mask.to_numpy(dtype=bool)]] = True
         return np.array(list(failing.values()), dtype=bool).reshape(len(filters), len(table))
 
     def require(self, table: pd.DataFrame, filters: Sequence[Filter]) -> None:
         """Raise UserError for the first of the expectations about the whole table that fails."""
-        from great_expectations.execution_engine import PandasExecutionEngine
-        from great_expectations.validator.metrics_calculator import MetricsCalculator
-
-        engine = PandasExecutionEngine(batch_data_dict={"rows": table})
-        calculator = MetricsCalculator(execution_engine=engine, show_progress_bars=False)
+        engine, calculator = _calculator(table)
         for item in filters:
-            expectation = self._expectations[item]
-            needed = expectation.get_validation_dependencies(engine, SHORT_REPORT).metric_configurations
-            metrics, aborted = calculator.compute_metrics(list(needed.values()))
-            if any(metric.id not in metrics for metric in needed.values()):
-                raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted)}")
-            result = expectation.metrics_validate(metrics, SHORT_REPORT, engine)
+            metrics = self._metrics(item, engine, calculator)
+            with evaluating(item):
+                result = self._expectations[item].metrics_validate(metrics, SHORT_REPORT, engine)
             if not result.success:
                 raise UserError(
                     f"{item.where}: the whole table fails (observed {result.result.get('observed_value')}); "
                     "check the rows or the bound"
                 )
+
+    def _metrics(self, item: Filter, engine: Any, calculator: Any) -> Any:  # noqa: ANN401
+        """What an expectation about the whole table is decided from."""
+        with evaluating(item):
+            expectation = self._expectations[item]
+            needed = expectation.get_validation_dependencies(engine, SHORT_REPORT).metric_configurations
+            metrics, aborted = calculator.compute_metrics(list(needed.values()))
+            if any(metric.id not in metrics for metric in needed.values()):
+                raise UserError(f"{item.where}: cannot be evaluated: {_message(aborted)}")
+            return metrics
 
     def _prepared(self, filters: tuple[Filter, ...], table: pd.DataFrame) -> list[_Group]:
         """The filters in groups. The library takes whole tables without the nulls of a column, which is slow
@@ -116,14 +148,17 @@ class Checks:
         metrics: dict[Filter, tuple[str, str, str]] = {}
         for item in filters:
             expectation = self._expectations[item]
-            needed = expectation.get_validation_dependencies(
-                engine, {"result_format": {"result_format": "BOOLEAN_ONLY"}}
-            ).metric_configurations
-            count = needed[f"{expectation.map_metric}.unexpected_count"]
-            metric = MetricConfiguration(
-                f"{expectation.map_metric}.condition", count.metric_domain_kwargs, count.metric_value_kwargs
-            )
-            graph.build_metric_dependency_graph(metric)
+            with evaluating(item):
+                needed = expectation.get_validation_dependencies(
+                    engine, {"result_format": {"result_format": "BOOLEAN_ONLY"}}
+                ).metric_configurations
+                count = needed[f"{expectation.map_metric}.unexpected_count"]
+                metric = MetricConfiguration(
+                    f"{expectation.map_metric}.condition",
+                    count.metric_domain_kwargs,
+                    count.metric_value_kwargs,
+                )
+                graph.build_metric_dependency_graph(metric)
             metrics[item] = metric.id
         columns = dict.fromkeys(name for item in filters for name in item.columns)
         return _Group(tuple(columns), engine, graph, metrics)
@@ -150,6 +185,34 @@ class AllRows:
         if not self._blocks:
             return pd.DataFrame(index=pd.RangeIndex(self._rows))
         return pd.concat(self._blocks, ignore_index=True)
+
+
+def _calculator(table: pd.DataFrame) -> tuple[Any, Any]:
+    """The library's engine over a table, and its calculator of metrics."""
+    from great_expectations.execution_engine import PandasExecutionEngine
+    from great_expectations.validator.metrics_calculator import MetricsCalculator
+
+    engine = PandasExecutionEngine(batch_data_dict={"rows": table})
+    return engine, MetricsCalculator(execution_engine=engine, show_progress_bars=False)
+
+
+def made_up() -> pd.DataFrame:
+    """A table of one row with all columns. Its texts are numbers too, so no parser of texts refuses them."""
+    return pd.DataFrame(
+        {name: pd.Series(["0" if kind == TEXT else 1], dtype=kind) for name, (kind, _) in COLUMNS.items()}
+    )
+
+
+@contextmanager
+def evaluating(item: Filter) -> Iterator[None]:
+    """Turn what the library raises about an expectation into a UserError that names it."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        # The library raises many unrelated types, always for an expectation that it cannot compute.
+        raise UserError(f"{item.where}: cannot be evaluated: {error}") from None
 
 
 def _message(aborted: dict[Any, Any], metric: object = None) -> str:

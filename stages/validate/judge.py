@@ -35,7 +35,7 @@ class Judge:
         self._judged = 0
         named = [name for item in self._single for name in item.columns]
         self._columns = tuple(dict.fromkeys([*named, *self._table.columns]))
-        self.observed = Observed(tuple(dict.fromkeys(named)))
+        self.observed = Observed(tuple(dict.fromkeys(named)), spec.open_labels)
 
     def compare(self, blocks: Callable[[], Iterable[Block]]) -> None:
         """Judge the expectations for which a row depends on other rows, such as uniqueness.

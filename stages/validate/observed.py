@@ -16,10 +16,13 @@ SHOWN_CHARS = 40
 class Observed:
     """The smallest and the largest number of a column, and the most frequent of its names."""
 
-    def __init__(self, columns: tuple[str, ...]) -> None:
+    def __init__(self, columns: tuple[str, ...], open_labels: bool) -> None:
+        """`open_labels`: labels are customers' or teachers' own texts, which are not shown."""
         self._columns = columns
         self._ranges: dict[str, tuple[float, float]] = {}
-        self._names: dict[str, Counter[str]] = {name: Counter() for name in columns if name in NAMES}
+        self._names: dict[str, Counter[str]] = {
+            name: Counter() for name in columns if name in NAMES and not (open_labels and name == "label")
+        }
 
     def add(self, table: pd.DataFrame) -> None:
         """Take in a block of rows."""

@@ -84,6 +84,11 @@ def test_the_failing_rows_are_those_of_the_library(tmp_path: Path, kind: str, kw
     assert np.flatnonzero(failing[0]).tolist() == sorted(listed)
 
 
+@pytest.mark.parametrize(("kind", "kwargs"), KINDS, ids=[kind for kind, _ in KINDS])
+def test_what_can_be_computed_can_be_tried_out(tmp_path: Path, kind: str, kwargs: dict[str, Any]) -> None:
+    Checks(suite_of(tmp_path, filter_on(f"expect_{kind}", **kwargs))).try_out()
+
+
 def test_every_kind_of_the_library_is_about_rows_or_about_the_table() -> None:
     classes = [
         value

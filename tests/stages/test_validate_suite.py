@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from promptstill.console.errors import UserError
+from promptstill.console.errors import SeveralErrors, UserError
 from stages.validate.suite import read_suite
 from tests.conftest import Run
 from tests.project import write
@@ -18,6 +18,7 @@ from tests.stages.validated import filter_on, filters, validated
 META = {"reason": "r", "action": "reject"}
 IS_NULL = "expect_column_values_to_be_null"
 PAIR = "expect_column_pair_values_to_be_equal"
+LIKE = "expect_column_values_to_match_like_pattern"
 COMPOUND = "expect_compound_columns_to_be_unique"
 
 
@@ -38,6 +39,10 @@ COMPOUND = "expect_compound_columns_to_be_unique"
         (filter_on(IS_NULL, column="problem", mostly=0.9), "kwargs.mostly: every row is judged for itself"),
         (filter_on(IS_NULL, column=["label"]), "no column ['label']"),
         ({"type": IS_NULL, "kwargs": [], "meta": "no"}, "meta: must be an object"),
+        (filter_on(LIKE, column="reply", like_pattern="%a"), "in databases only"),
+        (filter_on("unexpected_rows_expectation", unexpected_rows_query="x"), "in databases only"),
+        (filter_on("expect_column_values_to_match_regex", column="reply"), "kwargs.regex: missing"),
+        (filter_on("expect_column_pair_cramers_phi_value_to_be_less_than"), "unknown expectation"),
         (["no", "object"], "must be an object with `type`, `kwargs` and `meta`"),
     ],
 )
@@ -48,6 +53,24 @@ def test_a_mistake_in_the_suite_is_an_error_before_the_library_loads(
         read_suite(filters(project, expectation))
     assert message in str(raised.value)
     assert "expectations.0" in str(raised.value)
+
+
+def test_every_mistake_is_named(project: Path) -> None:
+    path = filters(
+        project, filter_on(IS_NULL, column="lable"), filter_on(IS_NULL, action="x", column="label")
+    )
+    with pytest.raises(SeveralErrors) as raised:
+        read_suite(path)
+    assert [problem.split(": ")[1] for problem in raised.value.problems] == [
+        "expectations.0.kwargs.column",
+        "expectations.1.meta.action",
+    ]
+
+
+def test_a_type_that_the_library_leaves_out_is_an_error(project: Path) -> None:
+    filters(project, filter_on("expect_multicolumn_values_to_be_unique", column_list=["label", "source"]))
+    with pytest.raises(UserError, match=r"expectations\.0 \(.*unique\): Great Expectations has no such type"):
+        validated(project, [sampled_row(0, "red")])
 
 
 def test_a_suite_without_expectations_is_an_error(project: Path) -> None:

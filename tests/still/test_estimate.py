@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,10 +58,10 @@ def test_an_estimate_leaves_out_known_answers_and_learns_from_them(
 def test_further_samples_are_counted_once(
     ingested: Path, teacher: TeacherServer, run: Run, grade: bool
 ) -> None:
-    """All samples disagree, so every row gets as many as are allowed, and the upper bound is exact."""
+    """No answer of a row has a majority, so it gets as many as are allowed, and the upper bound is exact."""
     write(ingested / "prompts/colour/rubric.md", "Grade from 0 to 10.\nText: {input}\nAnswer: {answer}\n")
-    count = itertools.count()
-    teacher.reply = lambda body: ("red", "green", "blue")[next(count) % 3]
+    colours: dict[str, Iterator[str]] = defaultdict(lambda: itertools.cycle(("red", "green", "blue")))
+    teacher.reply = lambda body: next(colours[str(body["messages"])])
     configure(ingested, base_url=teacher.url, concurrency=1)
     generate.main("colour")
     asked = len(teacher.requests)
@@ -70,7 +72,7 @@ def test_further_samples_are_counted_once(
 
     replies = itertools.count()
     teacher.reply = lambda body: (
-        f"grade {next(replies)}" if "Grade" in str(body) else ("red", "green", "blue")[next(count) % 3]
+        f"grade {next(replies)}" if "Grade" in str(body) else next(colours[str(body["messages"])])
     )
     generate.main("colour")
     grades = sum("Grade" in str(body) for body in teacher.requests)

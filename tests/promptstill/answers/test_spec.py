@@ -160,6 +160,11 @@ def test_the_hash_changes_with_schema_and_with_rules() -> None:
     [
         ("answer.schema.json", '{"type": "strin"}', "not a JSON Schema"),
         ("answer.schema.json", '{"type": ', "not JSON"),
+        ("answer.schema.json", '{"$ref": "#/x"}', "$ref '#/x': leads to nothing in this file"),
+        ("answer.schema.json", '{"$ref": "https://x.test/y"}', "leads to nothing in this file"),
+        ("answer.schema.json", '{"allOf": [{"$ref": "#/$defs/a"}]}', "leads to nothing in this file"),
+        ("answer.schema.json", '{"x": {"$ref": "#/y"}, "$ref": "#/x"}', "$ref '#/y': leads to nothing"),
+        ("answer.schema.json", '{"type": "string", "$ref": "#"}', "$ref '#': leads back to itself"),
         ("normalise.yaml", "format: text\npatern: x\n", "patern: unknown key (did you mean pattern?)"),
         ("normalise.yaml", "format: text\npattern: '('\n", "not a regular expression"),
         ("normalise.yaml", "format: text\npattern: 'x'\n", "exactly one group"),
@@ -173,6 +178,21 @@ def test_mistakes_in_the_files_are_one_line(project: Path, name: str, content: s
     assert name in str(raised.value)
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/$defs/colour", "$defs": {"colour": {"enum": ["red"]}}},
+        {"$id": "https://x.test/a", "$ref": "b", "$defs": {"b": {"$id": "b", "enum": ["red"]}}},
+        {"enum": ["red"], "$defs": {"tree": {"items": {"$ref": "#/$defs/tree"}}}},
+        {"enum": ["red"], "const": "red", "not": {"const": {"$ref": "#/nowhere"}}},
+    ],
+)
+def test_references_that_lead_into_the_schema(project: Path, schema: Any) -> None:
+    write(project / "expectations/colour/answer.schema.json", json.dumps(schema))
+    write(project / "expectations/colour/normalise.yaml", "format: text\n")
+    assert AnswerSpec.load("colour").parse("red").answer == "red"
 
 
 def test_rules_must_name_keys_of_the_schema(project: Path) -> None:
