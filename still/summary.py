@@ -49,8 +49,8 @@ def scores(task: str) -> Table:
     table = Table(
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
-        caption="low, high: interval that counts the cases of a component together; the teacher gave the "
-        f"truth of test; student and teacher agree: {agreed}; {saved} prompt tokens saved per "
+        caption="low, high: interval that counts the cases of a component together; * the teacher "
+        f"gave the truth of test; student and teacher agree: {agreed}; {saved} prompt tokens saved per "
         f"request{speed}; model in {model_dir(task)}, report in {report_dir(task)}",
         caption_justify="left",
     )
@@ -61,7 +61,7 @@ def scores(task: str) -> Table:
     for name in ("golden", "test"):
         contestants = {who: scores for who, scores in metrics[name].items() if isinstance(scores, dict)}
         for who, values in contestants.items():
-            shown = f"{who} (truth)" if (name, who) == ("test", "teacher") else who
+            shown = f"{who}*" if (name, who) == ("test", "teacher") else who
             columns = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", *further, "valid")
             cells = [f"{values[key]:.3f}" for key in columns]
             table.add_row(name, shown, *cells, str(values["n"]), style="bold" if who == "student" else None)

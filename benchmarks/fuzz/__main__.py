@@ -20,7 +20,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 
 from benchmarks.fuzz.readers import READERS, Reader
-from promptstill.console.errors import UserError
+from promptstill.console.errors import UserError, one_line
 from tests.project import make_project
 
 HERE = Path(__file__).parent
@@ -42,8 +42,7 @@ def fuzz(reader: Reader, seconds: float) -> Counter[str]:
             with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
                 reader.read(content)
         except UserError as error:
-            assert "\n" not in str(error), f"more than one line: {error}"
-            assert str(error).encode(), "the message can be printed"
+            assert one_line(error).encode(), "the message can be printed"
             outcomes["refused"] += 1
         else:
             outcomes["accepted"] += 1
