@@ -34,15 +34,21 @@ def explain_row(task: str, row_id: str) -> None:
 
 def history(task: str, row_id: str) -> list[str]:
     """One line per fact, in the order of the stages."""
-    row = _find(task, "ingest", "rows", IngestedRow, row_id)
+    ingested = read_rows(out("ingest", task), IngestedRow, "ingest")
+    row = next((row for row in ingested if row["id"] == row_id), None)
     if row is None:
-        for kept in _rows(task, "ingest", "rows", IngestedRow):
+        for kept in ingested:
             if any(repeat["id"] == row_id for repeat in kept["repeats"]):
                 return [
                     f"{row_id}: the same text as the earlier {kept['id']}, folded into it",
                     *history(task, kept["id"]),
                 ]
-        return golden_history(task, row_id) or no_row(task, row_id)
+        if lines := golden_history(task, row_id):
+            return lines
+        raise UserError(
+            f"{out('ingest', task)}: no row {row_id!r}; if data/traffic/{task}.jsonl has it, it came after "
+            f"the last build or is too long: run `dvc repro ingest@{task}`"
+        )
     lines = [
         f"{row_id}: {json.dumps(row['input'], ensure_ascii=False)}",
         f"received {row['timestamp']} from {row['source']}, account {row['account']}, thread {row['thread']}",
@@ -96,16 +102,6 @@ def golden_history(task: str, case_id: str) -> list[str]:
     ]
     lines += [f"quarantined for it: {', '.join(near)}"] if near else []
     return lines
-
-
-def no_row(task: str, row_id: str) -> list[str]:
-    """Raise UserError for an id that ingest did not keep, and say where to look."""
-    if not out("ingest", task).exists():
-        raise UserError(f"{out('ingest', task)}: no such file; run `dvc repro ingest@{task}` first")
-    raise UserError(
-        f"{out('ingest', task)}: no row {row_id!r}; if data/traffic/{task}.jsonl has it, it came after the "
-        f"last build or is too long: run `dvc repro ingest@{task}`"
-    )
 
 
 def _outcome(task: str, row_id: str, status: str) -> list[str]:
