@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +24,7 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
     """Yield `(line number, object)` for each line of a JSONL file, without blank lines.
 
     Raises UserError naming file (or `shown_as`) and line for bytes that are not UTF-8, text that is not JSON,
-    text that UTF-8 cannot store, and values that are not objects.
+    numbers that are not finite, text that UTF-8 cannot store, and values that are not objects.
     """
     name = shown_as or str(path)
     if not path.exists():
@@ -36,12 +37,11 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
             if not raw.strip():
                 continue
             try:
-                value = json.loads(raw.decode("utf-8"))
+                value = _DECODER.decode(raw.decode("utf-8"))
             except UnicodeDecodeError as error:
                 raise UserError(
                     f"{name}:{number}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8"
                 ) from None
-            # A number of more than 4,300 digits is a ValueError of its own.
             except (ValueError, RecursionError) as error:
                 raise UserError(f"{name}:{number}: not JSON ({error}); fix or remove the line") from None
             if (b"\\ud" in raw or b"\\uD" in raw) and not _encodable(value):
@@ -143,7 +143,10 @@ def write_json(path: Path, value: Mapping[str, object]) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a small table. Text that a spreadsheet would evaluate as a formula gets a leading quote."""
+    """Write a small table. Text that a spreadsheet would evaluate as a formula gets a leading quote.
+
+    Raises ValueError for a number that is not finite.
+    """
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as lines:
         table = csv.writer(lines, lineterminator="\n")
         table.writerow(columns)
@@ -152,6 +155,8 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object
 
 
 def _inert(cell: object) -> object:
+    if isinstance(cell, float) and not math.isfinite(cell):
+        raise ValueError(f"{cell} has no place in a table")
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
@@ -160,7 +165,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
     if not path.exists():
         raise UserError(f"{path}: no such file; create it, or `dvc pull` it")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return _DECODER.decode(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
     except json.JSONDecodeError as error:
@@ -185,8 +190,17 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-# Encoders are created once: creating one takes as long as encoding a row. JSON has no NaN and no Infinity, at
-# which the readers of other projects stop.
+def _finite(number: str) -> float:
+    """A number of JSON, which has no NaN and no Infinity; `1e999` is written as JSON and read as infinity."""
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number[:20]} is not a finite number")
+    return value
+
+
+# Encoders and decoders are created once: creating one takes as long as encoding a row. JSON has no NaN and
+# no Infinity, at which the readers of other projects stop. More than 4,300 digits are a ValueError too.
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_finite)
 _COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _INDENTED = json.JSONEncoder(ensure_ascii=False, indent=2, allow_nan=False)
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

@@ -14,11 +14,16 @@ from promptstill.console.errors import UserError, did_you_mean
 from promptstill.core.files import read_text
 from promptstill.core.paths import PARAMS
 
+# The tag of `<<`, which may be in a mapping several times.
+MERGE = "tag:yaml.org,2002:merge"
+
 
 class Settings(BaseModel):
-    """A frozen block of settings that forbids unknown keys."""
+    """A frozen block of settings that forbids unknown keys and numbers that are not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, serialize_by_alias=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, serialize_by_alias=True, allow_inf_nan=False
+    )
 
     @classmethod
     def check(cls, block: object, where: str) -> Self:
@@ -73,14 +78,35 @@ def _nested_models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
 
 
 def read_yaml(path: Path) -> Any:  # noqa: ANN401
-    """A YAML document as plain data. Raises UserError with the line of a syntax error."""
+    """A YAML document as plain data.
+
+    Raises UserError with the line of a syntax error, and for a value that cannot be read, such as 2026-02-30.
+    """
     try:
-        return yaml.safe_load(read_text(path))
+        return yaml.load(read_text(path), _Loader)
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
         raise UserError(f"{path}{line}: not YAML ({error.problem}); fix the line") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML ({error}); fix the file") from None
+    # What the constructors of the values raise.
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise UserError(f"{path}: not YAML ({error}); fix the value") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is in a mapping twice, of which PyYAML would keep the last one without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value} is there twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def task_names() -> list[str]:

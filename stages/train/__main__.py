@@ -10,7 +10,7 @@ from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
 from promptstill.core.paths import certified_file, metrics_file, model_dir, out, plot_file
 from promptstill.rows.row import SplitRow
-from stages.train.guards import refuse_uncertified, refuse_unknown_keys, unvalidated
+from stages.train.guards import refuse_uncertified, refuse_unknown_keys
 from stages.train.params import TrainParams
 
 if TYPE_CHECKING:
@@ -75,7 +75,6 @@ def main(task: str) -> None:
             f"{trained.best.validation_accuracy}",
             f"adapter of {metrics['trainable_parameters']:,} parameters in {model_dir(task)}",
             *whole_model(runner, base),
-            *unvalidated(rows["train"], rows["validation"]),
         ],
     )
 

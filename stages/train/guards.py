@@ -1,19 +1,14 @@
-"""What training refuses before it begins, and what it warns of."""
+"""What training refuses before it begins."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from promptstill.answers.form import AnswerForm
 from promptstill.console.errors import UserError, did_you_mean
 from promptstill.core.paths import PARAMS
-from promptstill.rows.row import SplitRow
 from stages.train.params import TrainParams
-
-# Labels that a warning names.
-NAMED = 8
 
 
 def refuse_uncertified(
@@ -41,21 +36,3 @@ def refuse_unknown_keys(task: str, params: TrainParams, spec: AnswerForm) -> Non
                 f"{PARAMS}: {task}.train.rare_weight.{key}: the answers have no such key"
                 f"{did_you_mean(key, known)}; {remedy}"
             )
-
-
-def unvalidated(train: Sequence[SplitRow], validation: Sequence[SplitRow]) -> list[str]:
-    """A warning about labels that no validation row has, or nothing.
-
-    Such labels do not count in the choice of the epoch. A label of one row is left out, because a row cannot
-    be in two splits.
-    """
-    counts = Counter(row["label"] for row in train)
-    seen = {row["label"] for row in validation}
-    lacking = sorted(label for label, rows in counts.items() if rows > 1 and label not in seen)
-    if not lacking:
-        return []
-    names = ", ".join(lacking[:NAMED]) + (f" and {len(lacking) - NAMED} more" if lacking[NAMED:] else "")
-    return [
-        f"warning: validation has no row of {len(lacking)} of {len(counts)} labels ({names}), so the choice "
-        "of the epoch ignores them; raise split.validation or split.label_minimum.validation"
-    ]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from stages.train.examples import Example
 from stages.train.frozen_layers import Runner, answer_positions, hidden_states, padded_ids
@@ -75,7 +76,8 @@ def train(
 ) -> Trained:
     """Train the adapters of `model`.
 
-    The averaged adapter of one epoch is kept, by validation; see `chosen`.
+    The averaged adapter of one epoch is kept, by validation; see `chosen`. Raises UserError in the step in
+    which the loss is no longer finite.
     """
     adapter = {name: p for name, p in model.named_parameters() if p.requires_grad}
     optimizer = torch.optim.AdamW(adapter.values(), lr=params.learning_rate, weight_decay=params.weight_decay)
@@ -99,11 +101,14 @@ def train(
                 optimizer.zero_grad()
                 step += 1
                 _move_average(average, adapter, params.average, step)
-                losses.append(loss.item())
+                losses.append(_finite(loss.item(), step, epoch))
                 bar.update(1)
             model.eval()
             with _in_place_of(adapter, average):
-                curve.append(Epoch(epoch, _rounded(sum(losses) / len(losses)), *evaluate(validation_data)))
+                held_out, accuracy = evaluate(validation_data)
+            curve.append(
+                Epoch(epoch, _rounded(sum(losses) / len(losses)), _finite(held_out, step, epoch), accuracy)
+            )
             states.append({name: value.cpu().clone() for name, value in average.items()})
     best = chosen(curve, len(validation))
     state = states[best.epoch - 1]
@@ -166,6 +171,16 @@ def evaluate(data: Data, batch_size: int = 16) -> tuple[float, float]:
                 right += all(hit for hit, counts in zip(hits[: len(scored)], scored, strict=True) if counts)
                 hits = hits[len(scored) :]
     return _rounded(total / weight), _rounded(right / len(order))
+
+
+def _finite(loss: float, step: int, epoch: int) -> float:
+    """The loss. Raises UserError if training has diverged."""
+    if not math.isfinite(loss):
+        raise UserError(
+            f"training diverged: the loss is {loss} after step {step}, in epoch {epoch}; "
+            "lower train.learning_rate"
+        )
+    return loss
 
 
 def _move_average(average: dict[str, Tensor], adapter: dict[str, Tensor], decay: float, step: int) -> None:

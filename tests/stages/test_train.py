@@ -11,7 +11,7 @@ from promptstill.models.student import load_tokenizer, prompt_ids
 from promptstill.models.tokens import control_tokens
 from promptstill.rows.row import Answer, SplitRow
 from stages.train.examples import common_values, examples_of, value_spans
-from stages.train.guards import refuse_unknown_keys, unvalidated
+from stages.train.guards import refuse_unknown_keys
 from tests.params import train_params
 from tests.rows import split_row
 from tests.stages.tiny_student import JSON, TEXT, made_of
@@ -128,19 +128,6 @@ def test_a_weight_for_a_key_that_answers_do_not_have_is_refused_before_anything_
         refuse_unknown_keys("colour", heavy, JSON)
     with pytest.raises(UserError, match=r"colour.train.rare_weight.alarn: .* leave rare_weight empty"):
         refuse_unknown_keys("colour", heavy, TEXT)
-
-
-def test_labels_that_validation_lacks_are_named() -> None:
-    def labelled(*labels: str) -> list[SplitRow]:
-        return [split_row(i, label=label) for i, label in enumerate(labels)]
-
-    train = labelled("de", "de", "fr", "fr", "en", "en", "seldom")
-    assert unvalidated(train, labelled("en", "de", "fr")) == []
-    (line,) = unvalidated(train, labelled("en"))
-    assert line.startswith("warning: validation has no row of 2 of 4 labels (de, fr), so the choice of the")
-    (line,) = unvalidated(labelled(*(f"label-{i:02}" for i in range(77) for _ in range(3))), labelled("x"))
-    assert "77 of 77 labels (label-00, " in line
-    assert " and 69 more)" in line
 
 
 def test_an_answer_that_does_not_fit_is_an_error(tiny: str) -> None:

@@ -105,7 +105,7 @@ def run_training(base: str, **changes: Any) -> tuple[Any, Any]:
     torch.manual_seed(0)
     model, layered = adapted(base)
     made = examples(base, 24)
-    chosen = train_params(epochs=10, learning_rate=0.05, batch_size=4, **changes)
+    chosen = train_params(**{"epochs": 10, "learning_rate": 0.05, "batch_size": 4} | changes)
     return train(model, layered, made[:18], made[18:], chosen, 0), model
 
 
@@ -122,6 +122,13 @@ def test_training_learns_keeps_the_best_epoch_and_repeats_itself(tiny: str) -> N
     assert all(torch.equal(again.state[name], value) for name, value in trained.state.items())
     other, _ = run_training(tiny, seed=1)
     assert not all(torch.equal(other.state[name], value) for name, value in trained.state.items())
+
+
+def test_training_that_diverges_ends_in_the_step_in_which_it_does(tiny: str) -> None:
+    with pytest.raises(
+        UserError, match=r"diverged: the loss is nan after step \d+, in epoch 1; lower train.lea"
+    ):
+        run_training(tiny, learning_rate=1e30)
 
 
 def test_frozen_weights_stay_as_they_are(tiny: str) -> None:

@@ -53,6 +53,8 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_inert(tmp_path: Path) -> No
         ('"\\ud800"', "half of a surrogate pair"),
         ('{"deep": ["\\uDFFF"]}', "half of a surrogate pair"),
         ("[" * 100_000, "not JSON"),
+        ("1e999", r"not JSON \(1e999 is not a finite number\)"),
+        ('NaN, "b": "\\ud800"', r"not JSON \(NaN is not a finite number\)"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, value: str, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Writers refuse what is no JSON."""
+"""Writers refuse numbers that JSON does not have."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from promptstill.core.files import canonical_json, compact_json, write_json, write_rows
+from promptstill.core.files import canonical_json, compact_json, write_csv, write_json, write_rows
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
@@ -20,4 +20,6 @@ def test_numbers_that_are_not_finite_are_not_written(tmp_path: Path, number: flo
     ):
         with pytest.raises(ValueError, match="not JSON compliant"):
             write()
+    with pytest.raises(ValueError, match="has no place in a table"):
+        write_csv(path, ("name", "loss"), [("a", 1.0), ("b", number)])
     assert list(tmp_path.iterdir()) == []

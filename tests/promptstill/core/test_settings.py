@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from promptstill.console.errors import UserError
-from promptstill.core.settings import StageParams
+from promptstill.core.settings import StageParams, read_yaml
 from stages.dedupe.params import DedupeParams
 from stages.split.params import SplitParams
 from still.params import BLOCKS
@@ -60,6 +60,40 @@ def test_a_mistake_is_an_error_with_the_path_of_its_key(
         DedupeParams.load("colour")
         SplitParams.load("colour")
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("2026-02-30", "day is out of range"),
+        ("1" * 5000, "5000 digits"),
+        ("[" * 3000, "recursion"),
+        ("!!bool maybe", "maybe"),
+        ("!!python/object:os.system x", "could not determine a constructor"),
+        ("1\ncolour: 2", "the key colour is there twice"),
+    ],
+)
+def test_a_value_that_yaml_cannot_read_is_one_line(tmp_path: Path, value: str, message: str) -> None:
+    write(tmp_path / "x.yaml", f"colour: {value}")
+    with pytest.raises(
+        UserError, match=rf"x.yaml(:2|:1)?: not YAML \(.*{message}.*\); fix the (line|value)$"
+    ):
+        read_yaml(tmp_path / "x.yaml")
+
+
+def test_a_merged_mapping_may_repeat_a_key(tmp_path: Path) -> None:
+    write(tmp_path / "x.yaml", "a: &a {one: 1, two: 2}\nb: {<<: *a, two: 3}\nc: {two: 3, <<: *a}\n")
+    assert read_yaml(tmp_path / "x.yaml") == {
+        "a": {"one": 1, "two": 2},
+        "b": {"one": 1, "two": 3},
+        "c": {"one": 1, "two": 3},
+    }
+
+
+def test_a_number_that_is_not_finite_is_no_setting(project: Path) -> None:
+    edit(project, ["colour", "split", "link", "meaning"], float("nan"))
+    with pytest.raises(UserError, match=r"colour.split.link.meaning: input should be a finite number"):
+        SplitParams.load("colour")
 
 
 def test_unknown_task_section_and_block(project: Path) -> None:
