@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Iterator
 from typing import Any
 
+import yaml
 from hypothesis import strategies as st
 
 # Pieces that readers of text, JSON, CSV and regular expressions have stumbled over.
@@ -14,6 +17,16 @@ PIECES = (
     *("[" * 3_000, '{"a":' * 3_000, "2 " * 5_000, "é" * 300, "\U0001f469", "\u202e"),
     *("\\ud800", "\\udc00x", "\\u0000", "=cmd()", "[/b]", "<|im_end|>", "```", "{input}", "${x}"),
     *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1790000000000"),
+)
+# Values and lines that YAML reads in a way of its own, or not at all.
+YAML_PIECES = (
+    *("2026-02-30", "2026-01-01T25:61:00Z", "0001-01-01", "12:30:45", "0o17", "0b2", "1_000", ".inf"),
+    *("-.nan", "yes", "~", "''", "=", "<<", "|", ">-", "%YAML 9.9", "---", "...", "@", "#", "\t"),
+    *("9" * 5_000, "0x" + "f" * 5_000, "[" * 3_000, "{a: " * 3_000, "- " * 3_000),
+    *("&a [*a]", "&a {b: *a}", "*missing", "<<: *a", "{<<: 1}", "{[1]: 2}", "? [a]\n: b", "{1: 2, null: 3}"),
+    *("!!python/object:os.system {}", "!!python/name:os.system", "!!binary a", "!!set {a, b}", "!!int x"),
+    *("!!float ''", "!!timestamp x", "!!omap [a: 1]", "!!pairs [a]", "!!bool maybe", "!!null x", "!!merge x"),
+    *('"\\ud800"', '"\\x00"', '"\\U00110000"', '"\\q"'),
 )
 TEXTS = st.one_of(st.text(max_size=40), st.sampled_from(PIECES))
 HUGE = st.integers(min_value=10**30, max_value=10**400)
@@ -28,7 +41,7 @@ VALUES = st.recursive(
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
     """The content with up to four places cut out, repeated or written over."""
-    for _ in range(draw(st.integers(0, 4))):
+    for _ in range(draw(st.sampled_from((0, 0, 0, 1, 2, 4)))):
         at = draw(st.integers(0, len(content)))
         end = min(len(content), at + draw(st.integers(0, 12)))
         piece = draw(
@@ -40,19 +53,27 @@ def damaged(draw: st.DrawFn, content: bytes) -> bytes:
 
 @st.composite
 def with_values(draw: st.DrawFn, value: Any) -> Any:  # noqa: ANN401
-    """A JSON value of which some parts, keys included, are others."""
-    if draw(st.integers(0, 5)) == 0:
-        return draw(VALUES)
-    if isinstance(value, dict):
-        changed = {key: draw(with_values(part)) for key, part in value.items()}
-        if changed and draw(st.integers(0, 4)) == 0:
-            del changed[draw(st.sampled_from(sorted(changed)))]
-        if draw(st.integers(0, 4)) == 0:
-            changed[draw(TEXTS)] = draw(VALUES)
-        return changed
-    if isinstance(value, list):
-        return [draw(with_values(part)) for part in value]
-    return value
+    """A JSON value of which up to three parts are others, are left out, or have a new key beside them."""
+    whole = [copy.deepcopy(value)]
+    for _ in range(draw(st.sampled_from((0, 0, 1, 1, 2, 3)))):
+        places = list(_places(whole))
+        part, key = places[draw(st.integers(0, len(places) - 1))]
+        change = draw(st.sampled_from(("replace", "replace", "remove", "add")))
+        if isinstance(part, dict) and change == "remove":
+            del part[key]
+        elif isinstance(part, dict) and change == "add":
+            part[draw(TEXTS)] = draw(VALUES)
+        else:
+            part[key] = draw(VALUES)
+    return whole[0]
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401
+    """Every part of a value, as what it is in and its key or index there."""
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in keys:
+        yield value, key
+        yield from _places(value[key])
 
 
 @st.composite
@@ -68,3 +89,19 @@ def document(draw: st.DrawFn, value: Any) -> bytes:  # noqa: ANN401
     """One JSON document of such a value, perhaps damaged as text too."""
     text = json.dumps(draw(with_values(value)), ensure_ascii=draw(st.booleans()))
     return draw(damaged(text.encode("utf-8", "surrogatepass")))
+
+
+@st.composite
+def yaml_file(draw: st.DrawFn, value: Any) -> bytes:  # noqa: ANN401
+    """A YAML file of such a value, in which up to three lines have another value, or are repeated, moved in
+    or out, or left out; perhaps damaged as text too."""
+    text = yaml.safe_dump(draw(with_values(value)), sort_keys=False, allow_unicode=draw(st.booleans()))
+    written = text.splitlines(keepends=True)
+    for _ in range(draw(st.sampled_from((0, 1, 1, 2, 3)))):
+        at = draw(st.integers(0, len(written) - 1))
+        line = written[at]
+        key, colon, _ = line.partition(":")
+        piece = draw(st.one_of(st.sampled_from(YAML_PIECES), TEXTS))
+        change = draw(st.sampled_from((f"{key}{colon} {piece}\n", line + line, "  " + line, line[1:], "")))
+        written[at] = change
+    return draw(damaged("".join(written).encode("utf-8", "surrogatepass")))

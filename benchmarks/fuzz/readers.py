@@ -10,17 +10,23 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from benchmarks.fuzz.inputs import TEXTS, damaged, document, lines
+from benchmarks.fuzz.batches import Exchange, collect, exchanges
+from benchmarks.fuzz.inputs import TEXTS, damaged, document, lines, yaml_file
 from promptstill.answers.consensus import decide
 from promptstill.answers.reviews import check_reviews
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import compact_json, read_lines
-from promptstill.core.paths import expectation_file, golden_file, reviews_file, traffic_file
+from promptstill.core.paths import PARAMS, expectation_file, golden_file, reviews_file, traffic_file
+from promptstill.core.settings import StageParams
 from promptstill.rows.row import Sample
+from promptstill.rows.slices import load_slices, slices_of
 from promptstill.teacher.replies import NoAnswerError, read_reply
 from stages.ingest import __main__ as ingest
 from stages.validate.suite import read_suite
+from still.check import check_tasks
 from still.import_rows import import_rows
+from still.params import BLOCKS, described
+from tests.params import section
 from tests.project import JSON_SCHEMA, SUITE, golden_case, row
 
 TASK = "colour-json"
@@ -46,6 +52,26 @@ REVIEW = {
     "teacher_answer": ANSWER,
     "reviewer": "r",
     "at": "2026-03-01T00:00:00Z",
+}
+
+
+RULES = {
+    "format": "json",
+    "label": "colour",
+    "scored": {"alarm": "alarm_accuracy"},
+    "confidence": "sure",
+    "python": True,
+    "keys": {
+        "colour": {"names": ["color"], "case": "lower", "aliases": {"crimson": "red"}, "enum_spelling": True},
+        "alarm": {"null_words": ["none"], "number": False},
+    },
+}
+SLICES = {
+    "slices": [
+        {"name": "email_rows", "source": ["email"]},
+        {"name": "comments", "pattern": r"(?m)^\s*(//|#)", "min_chars": 20, "max_chars": 400},
+        {"name": "greek", "script": "Greek", "min_scripts": 2, "tag": "a"},
+    ]
 }
 
 
@@ -86,6 +112,43 @@ def _schema(content: bytes) -> None:
     AnswerSpec.load("colour").parse("red")
 
 
+def _normalise(content: bytes) -> None:
+    expectation_file(TASK, "normalise.yaml").write_bytes(content)
+    spec = AnswerSpec.load(TASK)
+    sample: Sample = {"sample": 0, "response": REPLY, "finish_reason": "stop"}
+    compact_json(decide([sample], spec)).encode()
+    spec.hash.encode()
+
+
+def _slices(content: bytes) -> None:
+    expectation_file(TASK, "slices.yaml").write_bytes(content)
+    slices_of("# A line in Greek: \u03b1\u03b2", ["a"], "email", load_slices(TASK))
+
+
+def _params(content: tuple[type[StageParams], bytes]) -> None:
+    block, text = content
+    PARAMS.write_bytes(text)
+    "\n".join(described(block.load(TASK), "")).encode()
+
+
+def _check(content: bytes) -> None:
+    PARAMS.write_bytes(content)
+    check_tasks([TASK])
+
+
+def _params_file(*stages: str) -> dict[str, Any]:
+    blocks = section()
+    return {"tasks": [TASK], TASK: {stage: blocks[stage] for stage in stages}}
+
+
+def _block(block: type[StageParams]) -> st.SearchStrategy[tuple[type[StageParams], bytes]]:
+    return st.tuples(st.just(block), yaml_file(_params_file(block.stage)))
+
+
+def _batch(exchange: Exchange) -> None:
+    collect(TASK, exchange)
+
+
 def _reply(content: bytes) -> None:
     try:
         record = read_reply(content)
@@ -122,6 +185,11 @@ READERS = {
     "reviews": Reader(lines([REVIEW, REVIEW | {"decision": "reject", "answer": None}]), _reviews),
     "suite": Reader(document(SUITE), _suite),
     "schema": Reader(document(JSON_SCHEMA), _schema),
+    "normalise": Reader(yaml_file(RULES), _normalise),
+    "slices": Reader(yaml_file(SLICES), _slices),
+    "params": Reader(st.one_of([_block(block) for block in BLOCKS]), _params),
+    "check": Reader(yaml_file(_params_file(*section())), _check),
+    "batches": Reader(exchanges(CHAT), _batch),
     "server_replies": Reader(document(CHAT), _reply),
     "reply_texts": Reader(
         st.one_of(TEXTS, damaged(REPLY.encode()).map(lambda b: b.decode("utf-8", "replace"))), _reply_text
