@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from benchmarks.fuzz.inputs import document, lines
 from promptstill.answers.consensus import decide
-from promptstill.console.errors import UserError
+from promptstill.console.errors import UserError, one_line
 from promptstill.core.files import compact_json
 from promptstill.rows.row import Sample
 from promptstill.teacher.batch_server import ENDED
@@ -192,7 +192,7 @@ def _plan(session: Session, batches: OpenBatches, exchange: Exchange) -> None:
 def _check(session: Session, records: Iterable[dict[str, Any]], messages: list[str]) -> None:
     assert session.spent() >= 0
     for message in messages:
-        assert message.isprintable() and message.encode() is not None
+        assert one_line(message).encode() is not None
     for record in records:
         sample: Sample = {
             "sample": 0,

@@ -80,17 +80,18 @@ class Collector:
                 async with self._server(batch) as server:
                     ended = await server.ended(await self._started(batch, server), self._look)
                     if ended.status == "failed":
-                        problems = (ended.errors.data if ended.errors else None) or []
-                        messages = self._scrubbed("; ".join(str(problem.message) for problem in problems))
-                        self.refused = f"the server refuses batch {ended.id}: {messages}"
+                        self.refused = f"the server refuses batch {ended.id}"
+                        if messages := self._scrubbed(_messages(ended)):
+                            self.refused += f": {messages}"
                     await self._take(batch, ended, server)
 
     def _look(self, batch: Batch) -> None:
         """Write a line now and then, because a batch may take a day."""
         if time.monotonic() >= self._next_line:
-            counts = batch.request_counts
-            done = f", {counts.completed} of {counts.total} requests done" if counts else ""
-            line(f"{self._session.task}: waiting for batch {batch.id}: {batch.status}{done}")
+            # The client does not check what a server sends, and a run needs no counts.
+            done, total = (getattr(batch.request_counts, name, None) for name in ("completed", "total"))
+            counts = f", {done} of {total} requests done" if isinstance(done, int) and total else ""
+            line(f"{self._session.task}: waiting for batch {batch.id}: {batch.status}{counts}")
             self._next_line = time.monotonic() + SILENT_SECONDS
 
     @asynccontextmanager
@@ -223,3 +224,11 @@ class Collector:
 
     def _scrubbed(self, text: str) -> str:
         return scrub(text, self._secret)
+
+
+def _messages(batch: Batch) -> str:
+    """Why a batch failed, in one line; an empty text if the server does not say it in a known form."""
+    errors = batch.to_dict(warnings=False).get("errors")
+    problems = errors.get("data") if isinstance(errors, dict) else errors
+    each = problems if isinstance(problems, list) else [problems]
+    return "; ".join(message for problem in each if (message := message_of(problem)))

@@ -10,6 +10,8 @@ import pytest
 from aiohttp import web
 
 from promptstill.console.errors import UserError
+from promptstill.teacher.journal import Journal
+from promptstill.teacher.open_batches import OpenBatches
 from stages.generate import __main__ as generate
 from tests.project import configure, read_lines, row
 from tests.promptstill.teacher.project_state import REQUESTS, sampled_rows
@@ -19,9 +21,14 @@ BATCH: dict[str, Any] = {"mode": "batch", "batch": {"requests": 100, "poll_secon
 
 
 class OddServer(TeacherServer):
-    """`odd` makes the answer to requests of a method and a folder, such as `GET files`."""
+    """`odd` makes the answer to requests of a method and a folder, such as `GET files`. Every state of a
+    batch has the fields `state` too."""
 
     odd: dict[str, Callable[[], web.Response]]
+    state: dict[str, Any]
+
+    def _state(self, name: str) -> dict[str, Any]:
+        return super()._state(name) | self.state
 
     def _answer(self, call: str) -> web.Response | None:
         return self.odd[call]() if call in self.odd else None
@@ -45,7 +52,7 @@ class OddServer(TeacherServer):
 @pytest.fixture
 def odd() -> Iterator[OddServer]:
     server = OddServer()
-    server.odd = {}
+    server.odd, server.state = {}, {}
     with server:
         yield server
 
@@ -84,6 +91,37 @@ def test_a_server_that_repeats_its_first_page_for_ever_is_read_once(ingested: Pa
     configure(ingested, base_url=odd.url, **BATCH)
     generate.main("colour")
     assert (len(odd.batches), len(odd.requests)) == (1, REQUESTS)
+
+
+@pytest.mark.parametrize("counts", [{}, {"total": 3}, {"completed": None, "total": None}, "2 of 3"])
+def test_a_batch_with_odd_counts_is_taken(ingested: Path, odd: OddServer, counts: object) -> None:
+    odd.state = {"request_counts": counts}
+    configure(ingested, base_url=odd.url, **BATCH)
+    generate.main("colour")
+    assert len(sampled_rows(ingested)) == 12
+
+
+@pytest.mark.parametrize(
+    ("errors", "message"),
+    [
+        ({"data": [{"message": "no"}, {"code": "b"}, {"message": "nor\nthis"}]}, ": no; nor this"),
+        ({"data": ["no"]}, ": no"),
+        ({"data": "no"}, ": no"),
+        ("no", ": no"),
+        ([{"message": "no"}], ": no"),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_a_batch_that_failed_is_closed_whatever_its_errors_look_like(
+    ingested: Path, odd: OddServer, errors: object, message: str
+) -> None:
+    odd.state = {"status": "failed", "errors": errors}
+    configure(ingested, base_url=odd.url, **BATCH)
+    with pytest.raises(UserError, match=rf"the server refuses batch batch-0{message}\b"):
+        generate.main("colour")
+    with Journal(ingested / ".still/journal.sqlite") as journal:
+        assert OpenBatches(journal).all() == []
 
 
 def test_a_line_that_was_limited_is_sent_again(
