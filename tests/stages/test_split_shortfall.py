@@ -81,7 +81,7 @@ def test_many_labels_fit_on_a_screen() -> None:
 def test_a_split_that_misses_a_quota_writes_its_metrics_and_the_quarantine(clone: Path, run: Run) -> None:
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace("train: 1", "train: 1000"))
-    metrics = clone / "metrics/colour/split.json"
+    metrics = clone / "data/split/colour/metrics.json"
     metrics.unlink()
     (clone / "data/split/colour/quarantine.jsonl").unlink()
     ended = run("stages.split", "colour", cwd=clone)
@@ -111,6 +111,6 @@ def test_labels_that_a_split_lacks_are_told(clone: Path, run: Run) -> None:
     pins.write_text("".join(json.dumps(pin) + "\n" for pin in moved))
     ended = run("stages.split", "colour", cwd=clone)
     assert ended.returncode == 0, ended.stderr
-    missing = json.loads((clone / "metrics/colour/split.json").read_text())["labels_missing"]
+    missing = json.loads((clone / "data/split/colour/metrics.json").read_text())["labels_missing"]
     assert label in missing["validation"]
     assert f"warning: validation has no row of {', '.join(missing['validation'])}: " in ended.stdout
