@@ -177,6 +177,20 @@ def test_the_scores_that_git_keeps_are_those_of_eval(built: Path) -> None:
         assert kept.items() <= student.items()
 
 
+def test_the_summary_shows_rows_and_scores_of_a_build(built: Path, run: Run) -> None:
+    shown = run("still.cli", "summary", cwd=built)
+    assert shown.returncode == 0, shown.stderr
+    text = " ".join(shown.stdout.split())
+    for task in TASKS:
+        counts = {
+            name: yaml.safe_load((built / f"data/{name}/{task}/metrics.json").read_text())
+            for name in ("ingest", "split")
+        }
+        assert f"{task}: ingest {counts['ingest']['kept']}" in text
+        assert f"train {counts['split']['train']} / validation {counts['split']['validation']} /" in text
+    assert text.count("golden student ") == len(TASKS)
+
+
 def test_plots_and_experiments_work_as_dvc_users_expect(clone: Path) -> None:
     plots = dvc(clone, "plots", "show", "-o", "page")
     assert plots.returncode == 0, plots.stderr

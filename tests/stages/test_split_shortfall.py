@@ -65,6 +65,13 @@ def test_the_rows_of_a_label_are_followed_from_validate_to_the_splits() -> None:
     assert unanswered.split() == ["(no", "answer)", "1", "1", "0", "0", "0", "0"]
 
 
+def test_where_most_rows_were_rejected_the_counts_of_validate_are_named() -> None:
+    validated: list[ValidatedRow] = [kept_row(i, status="rejected") for i in range(3)]
+    missing = shortfall(NONE, split_params(), ["red"])
+    message = str(quota_error(missing, label_flow(validated, [], []), "colour"))
+    assert "; look at the reasons in data/validate/colour/metrics.json, bring more such traffic" in message
+
+
 def test_many_labels_fit_on_a_screen() -> None:
     names = [f"intent number {i} with a name that is long enough to fill a line" for i in range(77)]
     parts: Parts = NONE | {"train": [placed_row(i, label=name) for i, name in enumerate(names)]}
