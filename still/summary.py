@@ -8,7 +8,7 @@ from rich.table import Table
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_json
-from promptstill.core.paths import cache_dir, metrics_file, model_dir, report_dir
+from promptstill.core.paths import cache_dir, details_file, model_dir, report_dir
 from promptstill.core.settings import task_names
 
 STAGES = ("ingest", "generate", "validate", "dedupe", "split")
@@ -18,8 +18,8 @@ def print_summary() -> None:
     """For each task, its rows through the stages and the scores of all contestants on golden and test."""
     console = Console()
     for task in task_names():
-        if not metrics_file(task, "eval").exists():
-            console.print(f"[bold]{task}[/]: not built yet; run `dvc repro`")
+        if not details_file("eval", task).exists():
+            console.print(f"[bold]{task}[/]: not built yet; run `dvc repro`, or `dvc pull` a build")
             continue
         console.print(flow(task))
         console.print(scores(task))
@@ -29,17 +29,17 @@ def flow(task: str) -> str:
     """Rows in and out of each stage in one line."""
     steps = []
     for stage in STAGES:
-        counts = read_json(metrics_file(task, stage))
+        counts = read_json(details_file(stage, task))
         left = counts["input"] - counts["kept"]
         steps.append(f"{stage} {counts['kept']}" + (f" (-{left})" if left else ""))
-    parts = read_json(metrics_file(task, "split"))
+    parts = read_json(details_file("split", task))
     steps.append(f"train {parts['train']} / validation {parts['validation']} / test {parts['test']}")
     return f"\n[bold]{task}[/]: " + " → ".join(steps)
 
 
 def scores(task: str) -> Table:
     """Accuracy with interval, macro F1, valid answers and further scored keys of every contestant."""
-    metrics = read_json(metrics_file(task, "eval"))
+    metrics = read_json(details_file("eval", task))
     speed_file = cache_dir() / "speed" / f"{task}.json"
     speed = f", {read_json(speed_file)['rows_per_second']} rows/s here" if speed_file.exists() else ""
     agreed = ", ".join(

@@ -31,7 +31,7 @@ def test_a_second_run_does_nothing(clone: Path) -> None:
 
 
 def test_the_outs_are_consistent(built: Path) -> None:
-    metrics = yaml.safe_load((built / "metrics/colour-json/eval.json").read_text())
+    metrics = yaml.safe_load((built / "data/eval/colour-json/metrics.json").read_text())
     contestants = {"student", "base", "teacher", "baseline", "majority", "student_teacher_agreement"}
     facts = {"confidence_level", "prompt_tokens_saved_per_request"}
     assert set(metrics) == {"golden", "test"} | facts
@@ -50,12 +50,12 @@ def test_the_outs_are_consistent(built: Path) -> None:
     card = (built / "reports/colour-json/model_card.md").read_text()
     assert row["teacher"]["prompt_hash"] in card
     for name in ("ingest", "validate", "dedupe", "split"):
-        counts = yaml.safe_load((built / f"metrics/colour/{name}.json").read_text())
+        counts = yaml.safe_load((built / f"data/{name}/colour/metrics.json").read_text())
         assert counts["kept"] + counts["rejected"] + counts["review"] == counts["input"]
 
 
 def test_the_leak_certificate_names_method_thresholds_and_files_and_is_in_the_card(built: Path) -> None:
-    certificate = yaml.safe_load((built / "metrics/colour/leaks.json").read_text())
+    certificate = yaml.safe_load((built / "data/split/colour/leaks.json").read_text())
     files = {name: f"data/split/colour/{name}.jsonl" for name in ("train", "validation", "test")}
     files["golden"] = "data/ingest/colour/golden.jsonl"
     assert certificate["files_sha256"] == {
@@ -66,8 +66,8 @@ def test_the_leak_certificate_names_method_thresholds_and_files_and_is_in_the_ca
     }  # fmt: skip
     rows = [row for path in files.values() for row in read_lines(built / path)]
     for name in ("leaks", "leaks_random"):
-        text = (built / f"metrics/colour/{name}.json").read_text()
-        assert [row["id"] for row in rows if row["input"] in text] == [], "texts stay out of Git"
+        text = (built / f"data/split/colour/{name}.json").read_text()
+        assert [row["id"] for row in rows if row["input"] in text] == [], "texts stay in the rows"
     assert len(certificate["pairs"]) == 6
     assert all(pair["shared_keys"] == pair["near_pairs"] == 0 for pair in certificate["pairs"].values())
     card = " ".join((built / "reports/colour/model_card.md").read_text().split())
@@ -153,11 +153,45 @@ def test_a_colleague_pulls_what_was_pushed(clone: Path, tmp_path: Path) -> None:
     assert (colleague / "models/colour/adapter_model.safetensors").exists()
 
 
-def test_metrics_plots_and_experiments_work_as_dvc_users_expect(clone: Path) -> None:
-    shown = dvc(clone, "metrics", "show", "--json")
+def test_all_metrics_fit_on_a_screen(built: Path) -> None:
+    shown = dvc(built, "metrics", "show")
     assert shown.returncode == 0, shown.stderr
-    assert "student_teacher_agreement" in shown.stdout
+    header, *lines = shown.stdout.splitlines()
+    accuracy = ["accuracy", "accuracy_high", "accuracy_low", "alarm_accuracy"]
+    assert header.split() == ["Path", *accuracy, "baseline", "cases", "train_rows"]
+    assert max(map(len, (header, *lines))) <= 160
+    assert [line.split()[0] for line in lines] == [
+        f"metrics/{task}/scores_{name}.json" for task in TASKS for name in ("golden", "test")
+    ]
 
+
+def test_the_scores_that_git_keeps_are_those_of_eval(built: Path) -> None:
+    details = yaml.safe_load((built / "data/eval/colour-json/metrics.json").read_text())
+    train = read_lines(built / "data/split/colour-json/train.jsonl")
+    for name in ("golden", "test"):
+        kept = yaml.safe_load((built / f"metrics/colour-json/scores_{name}.json").read_text())
+        facts = {key: kept.pop(key) for key in ("cases", "baseline", "train_rows")}
+        student, baseline = details[name]["student"], details[name]["baseline"]
+        assert facts == {"cases": student["n"], "baseline": baseline["accuracy"], "train_rows": len(train)}
+        assert set(kept) == {"accuracy", "accuracy_low", "accuracy_high", "alarm_accuracy"}
+        assert kept.items() <= student.items()
+
+
+def test_the_summary_shows_rows_and_scores_of_a_build(built: Path, run: Run) -> None:
+    shown = run("still.cli", "summary", cwd=built)
+    assert shown.returncode == 0, shown.stderr
+    text = " ".join(shown.stdout.split())
+    for task in TASKS:
+        counts = {
+            name: yaml.safe_load((built / f"data/{name}/{task}/metrics.json").read_text())
+            for name in ("ingest", "split")
+        }
+        assert f"{task}: ingest {counts['ingest']['kept']}" in text
+        assert f"train {counts['split']['train']} / validation {counts['split']['validation']} /" in text
+    assert text.count("golden student ") == len(TASKS)
+
+
+def test_plots_and_experiments_work_as_dvc_users_expect(clone: Path) -> None:
     plots = dvc(clone, "plots", "show", "-o", "page")
     assert plots.returncode == 0, plots.stderr
     page = (clone / "page/index.html").read_text()

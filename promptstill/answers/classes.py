@@ -1,4 +1,5 @@
-"""Labels as the names of classes in metrics, which are in Git: a label that is somebody's text stays out."""
+"""Labels as the names of classes in metrics and tables. Tables are in Git, so a label that is somebody's text
+stays out."""
 
 from __future__ import annotations
 

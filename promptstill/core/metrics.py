@@ -24,7 +24,7 @@ def row_metrics(
     review: int = 0,
     **more: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
-    """Counts for `metrics/<task>/<stage>.json`: `input`, `kept`, `rejected` and rows by `reasons`.
+    """Counts for `data/<stage>/<task>/metrics.json`: `input`, `kept`, `rejected` and rows by `reasons`.
 
     `reasons` holds the first reason of every rejected row; `review` counts the rows that wait for a person.
     Raises RowsLostError if the parts do not add up: no stage may lose a row silently.

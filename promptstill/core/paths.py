@@ -16,6 +16,11 @@ def out(stage: str, task: str, name: str = "rows") -> Path:
     return Path("data") / stage / task / f"{name}.jsonl"
 
 
+def details_file(stage: str, task: str, name: str = "metrics") -> Path:
+    """What `stage` counted for `task`, beside its rows: `data/<stage>/<task>/<name>.json`."""
+    return Path("data") / stage / task / f"{name}.json"
+
+
 def traffic_file(task: str) -> Path:
     """Raw rows, as they arrived."""
     return Path("data/traffic") / f"{task}.jsonl"
@@ -57,7 +62,7 @@ def expectation_file(task: str, name: str) -> Path:
 
 
 def metrics_file(task: str, name: str) -> Path:
-    """Small JSON, in Git."""
+    """A few scores for `dvc metrics`, in Git. All other figures are in `details_file`."""
     return Path("metrics") / task / f"{name}.json"
 
 

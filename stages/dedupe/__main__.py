@@ -6,7 +6,7 @@ from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import write_csv, write_json, write_rows
 from promptstill.core.metrics import row_metrics
-from promptstill.core.paths import PARAMS, metrics_file, out, plot_file
+from promptstill.core.paths import PARAMS, details_file, out, plot_file
 from promptstill.near.corpus import embedded
 from promptstill.near.engine import open_engine
 from promptstill.near.pairs import each_near_pair, near_pairs
@@ -20,8 +20,8 @@ from stages.dedupe.rows import kept_rows
 
 
 def main(task: str) -> None:
-    """Write `data/dedupe/<task>/{rows,removed,review_queue}.jsonl`, `metrics/<task>/dedupe.json` and the
-    histogram `metrics/<task>/similarities.csv`."""
+    """Write `data/dedupe/<task>/{rows,removed,review_queue}.jsonl`, `metrics.json` there, and the histogram
+    `metrics/<task>/similarities.csv`."""
     params = DedupeParams.load(task)
     with open_engine(params.engine, f"{PARAMS}: {task}.dedupe.engine") as engine:
         corpus = embedded(kept_rows(task), params.encoder, engine)
@@ -53,7 +53,7 @@ def main(task: str) -> None:
         label_conflicts=len(conflicts),
         conflicts_to_review=len(queue),
     )
-    write_json(metrics_file(task, "dedupe"), metrics)
+    write_json(details_file("dedupe", task), metrics)
     say(
         "dedupe",
         task,

@@ -6,7 +6,7 @@ from typing import cast
 
 from promptstill.console.errors import UserError
 from promptstill.core.files import iter_rows
-from promptstill.core.paths import metrics_file, out
+from promptstill.core.paths import details_file, out
 from promptstill.rows.row import KeptRow, ValidatedRow
 
 
@@ -21,6 +21,6 @@ def kept_rows(task: str) -> list[KeptRow]:
     if not rows:
         raise UserError(
             f"{out('validate', task)}: no row was kept; look at the reasons in "
-            f"{metrics_file(task, 'validate')}"
+            f"{details_file('validate', task)}"
         )
     return rows

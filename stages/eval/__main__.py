@@ -8,7 +8,15 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import read_rows, read_text, write_csv, write_json, write_rows
-from promptstill.core.paths import cache_dir, metrics_file, model_dir, out, plot_file, prompt_file
+from promptstill.core.paths import (
+    cache_dir,
+    details_file,
+    metrics_file,
+    model_dir,
+    out,
+    plot_file,
+    prompt_file,
+)
 from promptstill.models.student import student_of
 from promptstill.rows.row import SampledCase, SplitRow
 from stages.eval.params import EvalParams
@@ -18,8 +26,8 @@ if TYPE_CHECKING:
 
 
 def main(task: str) -> None:
-    """Write `data/eval/<task>/rows.jsonl`, `metrics/<task>/eval.json`, `scores.json` and the tables for
-    `dvc plots`."""
+    """Write `data/eval/<task>/rows.jsonl` and `metrics.json`; in `metrics/<task>/`, write `scores_<set>.json`
+    and the tables for `dvc plots`."""
     params = EvalParams.load(task)
     spec = AnswerSpec.load(task)
     student = student_of(task, spec)
@@ -39,9 +47,9 @@ def main(task: str) -> None:
     metrics = metrics_of(by_set, saved, spec, params.confidence_level)
 
     write_rows(out("eval", task), (case.prediction() for case in answered))
-    write_json(metrics_file(task, "eval"), metrics)
-    write_json(metrics_file(task, "scores"), headline(metrics, len(train_rows), spec))
+    write_json(details_file("eval", task), metrics)
     for name, cases in by_set.items():
+        write_json(metrics_file(task, f"scores_{name}"), headline(metrics[name], len(train_rows), spec))
         for table, (columns, rows) in tables_of(cases, spec, params.confidence_level).items():
             write_csv(plot_file(task, f"{table}_{name}"), columns, rows)
     # A time is a fact about this machine and not about the inputs, so it stays outside the outs.

@@ -20,7 +20,6 @@ from stages.eval.params import EvalParams
 from stages.eval.replies import Reply, generate_replies
 
 SetName = Literal["golden", "test"]
-SETS: tuple[SetName, ...] = get_args(SetName)
 Contestant = Literal["student", "base", "teacher", "baseline", "majority"]
 CONTESTANTS: tuple[Contestant, ...] = get_args(Contestant)
 

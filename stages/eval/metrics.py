@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptstill.answers.spec import AnswerSpec
-from stages.eval.contestants import CONTESTANTS, SETS, Answered, SetName
+from stages.eval.contestants import CONTESTANTS, Answered, SetName
 from stages.eval.scores import (
     LABEL_COLUMNS,
     SLICE_COLUMNS,
@@ -25,7 +25,7 @@ Table = tuple[Sequence[str], Sequence[Sequence[object]]]
 def metrics_of(
     by_set: Mapping[SetName, Sequence[Answered]], prompt_tokens_saved: int, spec: AnswerSpec, level: float
 ) -> dict[str, Any]:
-    """The content of `metrics/<task>/eval.json`: all scores of all contestants."""
+    """The content of `data/eval/<task>/metrics.json`: all scores of all contestants."""
     metrics: dict[str, Any] = {}
     for name, cases in by_set.items():
         answers = {contestant: judged(cases, contestant) for contestant in CONTESTANTS}
@@ -40,19 +40,17 @@ def metrics_of(
     }
 
 
-def headline(metrics: Mapping[str, Any], train_rows: int, spec: AnswerSpec) -> dict[str, float]:
-    """The content of `metrics/<task>/scores.json`: the figures by which people compare versions."""
-    figures: dict[str, float] = {"train_rows": train_rows}
-    for name in SETS:
-        student = metrics[name]["student"]
-        figures |= {
-            name: student["accuracy"],
-            f"{name}_low": student["accuracy_low"],
-            f"{name}_high": student["accuracy_high"],
-            f"{name}_baseline": metrics[name]["baseline"]["accuracy"],
-            **{f"{name}_{key}": student[key] for key in spec.rules.scored.values()},
-        }
-    return figures
+def headline(scored: Mapping[str, Any], train_rows: int, spec: AnswerSpec) -> dict[str, float]:
+    """The content of `metrics/<task>/scores_<set>.json`, from the scores of all contestants on the set: the
+    figures by which people compare versions. They are few, so that `dvc metrics show` fits on a screen."""
+    student = scored["student"]
+    return {
+        "cases": student["n"],
+        **{key: student[key] for key in ("accuracy", "accuracy_low", "accuracy_high")},
+        **{key: student[key] for key in spec.rules.scored.values()},
+        "baseline": scored["baseline"]["accuracy"],
+        "train_rows": train_rows,
+    }
 
 
 def tables_of(cases: Sequence[Answered], spec: AnswerSpec, level: float) -> dict[str, Table]:

@@ -11,7 +11,7 @@ from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import iter_rows, write_json, write_rows
 from promptstill.core.metrics import require_all_rows, row_metrics
-from promptstill.core.paths import metrics_file, out
+from promptstill.core.paths import details_file, out
 from promptstill.rows.row import IngestedCase, IngestedRow, SampledCase, SampledRow, UnansweredRow
 from promptstill.teacher.ask import ask_missing
 from promptstill.teacher.budget import Tally, usd
@@ -23,7 +23,7 @@ from stages.generate.samples import sampled, teacher_of
 
 
 def main(task: str) -> None:
-    """Write `data/generate/<task>/{rows,golden,dead}.jsonl` and `metrics/<task>/generate.json`."""
+    """Write `data/generate/<task>/{rows,golden,dead}.jsonl` and `metrics.json`."""
     params = GenerateParams.load(task)
     outcome, tally = Outcome(), Tally()
 
@@ -77,7 +77,7 @@ def main(task: str) -> None:
         prompt_hash=session.questions.prompt_hash,
         model=params.model,
     )
-    write_json(metrics_file(task, "generate"), metrics)
+    write_json(details_file("generate", task), metrics)
     lines = [
         f"{tally.answers} answers for {kept} rows and {cases} golden inputs; {len(outcome.dead)} given up",
         f"known {missing.known} (recorded {missing.recorded}), asked now {outcome.answered}; "

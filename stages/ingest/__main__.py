@@ -11,7 +11,7 @@ from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import read_lines, write_json, write_rows
 from promptstill.core.metrics import row_metrics
-from promptstill.core.paths import golden_file, metrics_file, out, traffic_file
+from promptstill.core.paths import details_file, golden_file, out, traffic_file
 from promptstill.rows.pseudonym import has_address
 from promptstill.rows.redact import redact
 from promptstill.rows.row import GoldenCase, IngestedCase, IngestedRow, TrafficRow
@@ -23,7 +23,7 @@ from stages.ingest.params import IngestParams
 
 
 def main(task: str) -> None:
-    """Write `data/ingest/<task>/{rows,golden}.jsonl` and `metrics/<task>/ingest.json`."""
+    """Write `data/ingest/<task>/{rows,golden}.jsonl` and `metrics.json`."""
     params = IngestParams.load(task)
     slices = load_slices(task)
     traffic = read_traffic(task)
@@ -60,7 +60,7 @@ def main(task: str) -> None:
         golden=len(cases),
         golden_redacted_values=sum(redacted_golden.values()),
     )
-    write_json(metrics_file(task, "ingest"), metrics)
+    write_json(details_file("ingest", task), metrics)
     say(
         "ingest",
         task,

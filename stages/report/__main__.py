@@ -7,10 +7,10 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import read_json, read_rows, read_text, replacing
-from promptstill.core.paths import metrics_file, model_dir, out, plot_file, report_dir
+from promptstill.core.paths import model_dir, out, plot_file, report_dir
 from promptstill.core.settings import require_task
 from promptstill.rows.row import SplitRow
-from stages.report.build import METRICS, TABLES, Build, read_table, require_one_build
+from stages.report.build import METRICS, TABLES, Build, metrics_path, read_table, require_one_build
 from stages.report.dataset_card import dataset_card
 from stages.report.model_card import model_card
 from stages.report.page import page
@@ -39,7 +39,7 @@ def read_build(task: str) -> Build:
     return Build(
         task,
         AnswerSpec.load(task),
-        {name: read_json(metrics_file(task, name)) for name in METRICS},
+        {name: read_json(metrics_path(task, name)) for name in METRICS},
         {name: read_table(read_text(plot_file(task, name))) for name in TABLES},
         read_rows(out("eval", task), Prediction, "eval"),
         read_rows(out("split", task, "train"), SplitRow, "split"),

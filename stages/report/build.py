@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from pathlib import Path
 from typing import get_args
 
 from promptstill.answers.prediction import Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.files import JsonObject
-from promptstill.core.paths import metrics_file, model_dir
+from promptstill.core.paths import details_file, model_dir
 from promptstill.rows.row import SplitName, SplitRow
 
-METRICS = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval", "leaks", "leaks_random")
+CERTIFICATES = ("leaks", "leaks_random")
+METRICS = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval", *CERTIFICATES)
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 SETS = ("golden", "test")
 TABLES = ("train_curve", *(f"{table}_{name}" for table in ("slices", "labels", "confusion") for name in SETS))
@@ -47,6 +49,11 @@ class Build:
         return f"{100 * self.metrics['eval']['confidence_level']:g}\u00a0%"
 
 
+def metrics_path(task: str, name: str) -> Path:
+    """Where one of METRICS is: the metrics of the stage of that name, or a certificate of split."""
+    return details_file("split", task, name) if name in CERTIFICATES else details_file(name, task)
+
+
 def read_table(text: str) -> Table:
     """The lines of a CSV text by column."""
     return list(csv.DictReader(io.StringIO(text, newline="")))
@@ -57,15 +64,15 @@ def require_one_build(build: Build) -> None:
     would then state facts about something else."""
     student = build.student
     checks = {
-        metrics_file(build.task, "leaks"): (
+        metrics_path(build.task, "leaks"): (
             student["train_hash"] == build.metrics["leaks"]["files_sha256"]["train"],
             "certifies other train rows than those of the student",
         ),
-        metrics_file(build.task, "train"): (
+        metrics_path(build.task, "train"): (
             student["train_hash"] == build.metrics["train"]["dataset_sha256"],
             "names other train rows than those of the student",
         ),
-        metrics_file(build.task, "validate"): (
+        metrics_path(build.task, "validate"): (
             student["answer_hash"] == build.metrics["validate"]["answer_spec_hash"] == build.spec.hash,
             "was made with other answer rules than the student",
         ),

@@ -59,8 +59,8 @@ def _neighbours(measure: str, pair: str, entry: JsonObject) -> Neighbours:
 
 
 def texts_of(pairs: Sequence[PairOfParts], rows: Mapping[str, Sequence[Input]]) -> dict[tuple[str, str], str]:
-    """The inputs of the nearest rows by `(part, id)`. The certificate is in Git and holds no texts, so they
-    come from the rows of each part."""
+    """The inputs of the nearest rows by `(part, id)`. The certificate holds no texts, so they come from the
+    rows of each part."""
     wanted = {key for pair in pairs for nearest in pair.nearest.values() for key in nearest.ids}
     texts = {(part, row["id"]): row["input"] for part, held in rows.items() for row in held}
     return {key: texts[key] for key in sorted(wanted)}

@@ -8,7 +8,7 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, iter_rows, read_lines, read_rows, write_json, write_rows
-from promptstill.core.paths import PARAMS, certified_file, metrics_file, out, pins_file
+from promptstill.core.paths import PARAMS, certified_file, details_file, out, pins_file
 from promptstill.near.engine import open_engine
 from promptstill.rows.row import IngestedCase, RemovedRow, ValidatedRow
 from promptstill.rows.slices import load_slices
@@ -27,8 +27,9 @@ MANY_TEXTS = 100_000
 
 
 def main(task: str) -> None:
-    """Write `data/split/<task>/{train,validation,test,quarantine,moves}.jsonl` with `certified.json`, metrics
-    and the leak certificate. Quarantine and metrics are written even if the rows then miss a quota."""
+    """Write `data/split/<task>/{train,validation,test,quarantine,moves}.jsonl` with `certified.json`,
+    `metrics.json` and the leak certificate. Quarantine and metrics are written even if the rows then miss a
+    quota."""
     params = SplitParams.load(task)
     spec = AnswerSpec.load(task)
     pins = check_pins(read_lines(pins_file(task)), pins_file(task))
@@ -44,7 +45,7 @@ def main(task: str) -> None:
     labels = sorted({row["label"] for row in validated if row["label"] is not None})
     metrics = metrics_of(placed, len(rows), params, spec, labels)
     write_rows(out("split", task, "quarantine"), whole_rows(task, placed.quarantined))
-    write_json(metrics_file(task, "split"), metrics)
+    write_json(details_file("split", task), metrics)
     check(placed, params, task, labels)
     certificates = certified(placed, params.seed)
 
@@ -58,8 +59,9 @@ def main(task: str) -> None:
     write_json(certified_file(task), {name: hashes[name] for name in ("train", "validation")})
     thresholds = {"link": params.link.model_dump(), "quarantine": params.quarantine.model_dump()}
     facts = {"method": METHOD, "encoder": params.encoder, "thresholds": thresholds}
-    write_json(metrics_file(task, "leaks"), facts | {"files_sha256": hashes, "pairs": certificates.of_splits})
-    write_json(metrics_file(task, "leaks_random"), facts | {"pairs": certificates.of_random})
+    leaks = facts | {"files_sha256": hashes, "pairs": certificates.of_splits}
+    write_json(details_file("split", task, "leaks"), leaks)
+    write_json(details_file("split", task, "leaks_random"), facts | {"pairs": certificates.of_random})
     say("split", task, summary_lines(placed, certificates, metrics))
 
 

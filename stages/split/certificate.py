@@ -87,7 +87,7 @@ def _nearest(left: Part, right: Part) -> dict[str, Any]:
 
 
 def _pair(left: Part, right: Part, nearest: tuple[int, int, float]) -> dict[str, Any]:
-    """Similarity and ids. The certificate is in Git, so it holds no text of a row."""
+    """Similarity and ids. The certificate can be shared without the rows, so it holds no text of one."""
     i, j, similarity = nearest
     ids = {left.name: left.rows[i]["id"], right.name: right.rows[j]["id"]}
     return {"similarity": round(similarity, 4), **ids}

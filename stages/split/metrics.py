@@ -23,7 +23,7 @@ NAMED = 10
 def metrics_of(
     placed: Placed, rows_in: int, params: SplitParams, spec: AnswerSpec, all_labels: Sequence[str]
 ) -> dict[str, Any]:
-    """The content of `metrics/<task>/split.json`. `all_labels` are those that validate saw."""
+    """The content of `data/split/<task>/metrics.json`. `all_labels` are those that validate saw."""
     parts = placed.parts
     rows = [row for part in parts.values() for row in part]
     sizes = Counter(row["component"] for row in rows)

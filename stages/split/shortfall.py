@@ -19,7 +19,7 @@ NAMED, LISTED, CHARACTERS = 5, 15, 24
 # Where rows go before they reach a split, with what brings them back.
 LOSSES = {
     "in review": "decide the rows in data/validate/{task}/review_queue.jsonl",
-    "rejected": "look at the reasons in metrics/{task}/validate.json",
+    "rejected": "look at the reasons in data/validate/{task}/metrics.json",
     "removed by dedupe": "raise {task}.dedupe.meaning or {task}.dedupe.text",
     "quarantined": "raise the thresholds of {task}.split.quarantine",
 }

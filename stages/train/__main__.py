@@ -8,7 +8,7 @@ from promptstill.answers.form import AnswerForm
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
-from promptstill.core.paths import certified_file, metrics_file, model_dir, out, plot_file
+from promptstill.core.paths import certified_file, details_file, model_dir, out, plot_file
 from promptstill.rows.row import SplitRow
 from stages.train.guards import refuse_uncertified, refuse_unknown_keys
 from stages.train.params import TrainParams
@@ -20,7 +20,7 @@ CURVE = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
 
 
 def main(task: str) -> None:
-    """Write `models/<task>/`, `metrics/<task>/train.json` and `metrics/<task>/train_curve.csv`."""
+    """Write `models/<task>/`, `data/train/<task>/metrics.json` and `metrics/<task>/train_curve.csv`."""
     params = TrainParams.load(task)
     spec = AnswerForm.load(task)
     refuse_unknown_keys(task, params, spec)
@@ -65,7 +65,7 @@ def main(task: str) -> None:
     counts = {name: len(part) for name, part in rows.items()}
     tokens = sum(len(example.ids) for example in examples["train"])
     metrics = metrics_of(trained, counts, tokens, hashes["train"])
-    write_json(metrics_file(task, "train"), metrics)
+    write_json(details_file("train", task), metrics)
     say(
         "train",
         task,
@@ -80,7 +80,7 @@ def main(task: str) -> None:
 
 
 def metrics_of(trained: Trained, rows: dict[str, int], tokens: int, train_hash: str) -> dict[str, Any]:
-    """The content of `metrics/<task>/train.json`."""
+    """The content of `data/train/<task>/metrics.json`."""
     return {
         "rows": rows,
         "tokens_per_epoch": tokens,

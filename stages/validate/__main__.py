@@ -13,7 +13,7 @@ from promptstill.console.errors import UserError
 from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import iter_rows, read_lines, write_json, write_rows
-from promptstill.core.paths import expectation_file, metrics_file, out, reviews_file
+from promptstill.core.paths import details_file, expectation_file, out, reviews_file
 from promptstill.core.settings import require_task
 from promptstill.rows.review_queue import QueueSpool
 from promptstill.rows.row import AnsweredRow, SampledRow, ValidatedRow
@@ -25,7 +25,7 @@ from stages.validate.tally import Tally, summary
 
 
 def main(task: str) -> None:
-    """Write `data/validate/<task>/{rows,review_queue}.jsonl` and `metrics/<task>/validate.json`.
+    """Write `data/validate/<task>/{rows,review_queue}.jsonl` and `metrics.json`.
 
     Memory does not grow with the rows, apart from what the review queue and expectations about all rows need.
     """
@@ -42,7 +42,7 @@ def main(task: str) -> None:
         write_rows(out("validate", task), judged_rows(task, judge, reviews, spec, tally, queue))
         write_rows(out("validate", task, "review_queue"), queue.ordered())
     metrics = tally.metrics(reviews)
-    write_json(metrics_file(task, "validate"), metrics)
+    write_json(details_file("validate", task), metrics)
     say("validate", task, summary(metrics, str(path)))
     if not metrics["kept"]:
         raise UserError(

@@ -51,7 +51,7 @@ class Tally:
         return self.status.total()
 
     def metrics(self, reviews: Reviews) -> dict[str, Any]:
-        """The content of `metrics/<task>/validate.json`."""
+        """The content of `data/validate/<task>/metrics.json`."""
         return row_metrics(
             self.total,
             self.status["kept"],

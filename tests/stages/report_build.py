@@ -9,10 +9,11 @@ from typing import Any
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import write_csv, write_json, write_rows
-from promptstill.core.paths import expectation_file, metrics_file, model_dir, out, plot_file, report_dir
+from promptstill.core.paths import expectation_file, model_dir, out, plot_file, report_dir
 from stages.eval.contestants import CONTESTANTS
 from stages.eval.scores import SLICE_COLUMNS
 from stages.report.__main__ import main
+from stages.report.build import metrics_path
 
 TASK = "tickets"
 FILES = ("model_card.md", "dataset_card.md", "report.html")
@@ -135,7 +136,7 @@ def write_build() -> None:
         "leaks_random": leaks(7),
     }
     for name, content in metrics.items():
-        write_json(metrics_file(TASK, name), content)
+        write_json(metrics_path(TASK, name), content)
     columns = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
     write_csv(plot_file(TASK, "train_curve"), columns, [(1, 1.5, 0.5, 0.5), (2, 0.5, 0.25, 0.75)])
     for name in ("golden", "test"):

@@ -109,7 +109,7 @@ def test_metrics_count_every_row(project: Path) -> None:
     traffic = [row(i) for i in range(6)] + [row(7, input=row(0)["input"]), row(8, input="write to a@b.org")]
     write_lines(project / "data/traffic/colour.jsonl", traffic)
     ingest.main("colour")
-    metrics = json.loads((project / "metrics/colour/ingest.json").read_text())
+    metrics = json.loads((project / "data/ingest/colour/metrics.json").read_text())
     assert (metrics["input"], metrics["kept"], metrics["rejected"]) == (8, 7, 1)
     assert metrics["reasons"] == {"exact_repeat": 1}
     assert metrics["redacted_values"] == {"email": 1}
@@ -122,7 +122,7 @@ def test_a_row_that_is_too_long_leaves_and_is_counted(project: Path) -> None:
     long = row(1, input="x" * 50_001)
     write_lines(project / "data/traffic/colour.jsonl", [row(0), long, row(2, input="x" * 50_000)])
     ingest.main("colour")
-    metrics = json.loads((project / "metrics/colour/ingest.json").read_text())
+    metrics = json.loads((project / "data/ingest/colour/metrics.json").read_text())
     assert (metrics["input"], metrics["kept"], metrics["reasons"]) == (3, 2, {"too_long": 1})
     ids = [line["id"] for line in read_lines(project / "data/ingest/colour/rows.jsonl")]
     assert ids == ["row-000", "row-002"]

@@ -12,8 +12,9 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.files import write_rows
 from promptstill.core.metrics import RowsLostError
-from promptstill.core.paths import metrics_file, model_dir, out, report_dir
+from promptstill.core.paths import model_dir, out, report_dir
 from stages.report.__main__ import main, read_build
+from stages.report.build import metrics_path
 from stages.report.flow import flow
 from stages.report.render import escape_markdown
 from tests.stages.report_build import ATTACK, FILES, TASK, change, train_row, written
@@ -84,7 +85,7 @@ def test_the_dataset_card_states_drops_redaction_teacher_and_cost(build: Path) -
 
 
 def test_a_cost_that_no_server_reported_is_not_known(build: Path) -> None:
-    change(metrics_file(TASK, "generate"), lambda content: content.update(cost_usd=None))
+    change(metrics_path(TASK, "generate"), lambda content: content.update(cost_usd=None))
     assert "| cost per row that validate kept | not known |" in written("dataset_card.md")
 
 
@@ -92,7 +93,7 @@ def test_a_cost_that_no_server_reported_is_not_known(build: Path) -> None:
     ("name", "key"), [("train", "best_epoch"), ("eval", "golden"), ("validate", "agreement")]
 )
 def test_a_missing_fact_is_an_error_and_no_gap(build: Path, name: str, key: str) -> None:
-    change(metrics_file(TASK, name), lambda content: content.pop(key))
+    change(metrics_path(TASK, name), lambda content: content.pop(key))
     with pytest.raises(Exception, match=key):
         main(TASK)
     assert not report_dir(TASK).exists()
@@ -122,7 +123,7 @@ def test_rows_add_up_in_every_step_of_the_flow(build: Path) -> None:
     [("dedupe", {"kept": 6}), ("generate", {"input": 10, "kept": 10}), ("split", {"test": 3})],
 )
 def test_rows_that_do_not_add_up_are_refused(build: Path, stage: str, changed: dict[str, Any]) -> None:
-    change(metrics_file(TASK, stage), lambda content: content.update(changed))
+    change(metrics_path(TASK, stage), lambda content: content.update(changed))
     with pytest.raises(RowsLostError):
         main(TASK)
 

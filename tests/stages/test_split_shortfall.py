@@ -65,6 +65,13 @@ def test_the_rows_of_a_label_are_followed_from_validate_to_the_splits() -> None:
     assert unanswered.split() == ["(no", "answer)", "1", "1", "0", "0", "0", "0"]
 
 
+def test_where_most_rows_were_rejected_the_counts_of_validate_are_named() -> None:
+    validated: list[ValidatedRow] = [kept_row(i, status="rejected") for i in range(3)]
+    missing = shortfall(NONE, split_params(), ["red"])
+    message = str(quota_error(missing, label_flow(validated, [], []), "colour"))
+    assert "; look at the reasons in data/validate/colour/metrics.json, bring more such traffic" in message
+
+
 def test_many_labels_fit_on_a_screen() -> None:
     names = [f"intent number {i} with a name that is long enough to fill a line" for i in range(77)]
     parts: Parts = NONE | {"train": [placed_row(i, label=name) for i, name in enumerate(names)]}
@@ -81,7 +88,7 @@ def test_many_labels_fit_on_a_screen() -> None:
 def test_a_split_that_misses_a_quota_writes_its_metrics_and_the_quarantine(clone: Path, run: Run) -> None:
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace("train: 1", "train: 1000"))
-    metrics = clone / "metrics/colour/split.json"
+    metrics = clone / "data/split/colour/metrics.json"
     metrics.unlink()
     (clone / "data/split/colour/quarantine.jsonl").unlink()
     ended = run("stages.split", "colour", cwd=clone)
@@ -111,6 +118,6 @@ def test_labels_that_a_split_lacks_are_told(clone: Path, run: Run) -> None:
     pins.write_text("".join(json.dumps(pin) + "\n" for pin in moved))
     ended = run("stages.split", "colour", cwd=clone)
     assert ended.returncode == 0, ended.stderr
-    missing = json.loads((clone / "metrics/colour/split.json").read_text())["labels_missing"]
+    missing = json.loads((clone / "data/split/colour/metrics.json").read_text())["labels_missing"]
     assert label in missing["validation"]
     assert f"warning: validation has no row of {', '.join(missing['validation'])}: " in ended.stdout

@@ -141,6 +141,7 @@ def test_blocks_of_any_size_give_the_same_bytes(project: Path, monkeypatch: pyte
     assert written(1) == whole
     assert written(4) == whole
     assert sorted(path.name for path in (project / "data/validate/colour").iterdir()) == [
+        "metrics.json",
         "review_queue.jsonl",
         "rows.jsonl",
     ]

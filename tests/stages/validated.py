@@ -23,7 +23,7 @@ def validated(project: Path, rows: Sequence[SampledRow], task: str = "colour") -
 
 def metrics(project: Path) -> dict[str, Any]:
     """The metrics of the stage."""
-    content: dict[str, Any] = json.loads((project / "metrics/colour/validate.json").read_text())
+    content: dict[str, Any] = json.loads((project / "data/validate/colour/metrics.json").read_text())
     return content
 
 

@@ -48,7 +48,7 @@ def test_cost_is_in_the_metrics_and_every_call_in_the_ledger(ingested: Path, tea
     configure(ingested, base_url=teacher.url, price=PRICE, sampling=SAMPLING)
     teacher.fault = lambda number, body: {3: Fault(500), 4: Fault(action="half")}.get(number)
     generate.main("colour")
-    metrics = json.loads((ingested / "metrics/colour/generate.json").read_text())
+    metrics = json.loads((ingested / "data/generate/colour/metrics.json").read_text())
     assert metrics["cost_usd"] == pytest.approx(36 * ANSWER_USD, abs=1e-6)
     assert (metrics["prompt_tokens"], metrics["completion_tokens"]) == (360, 72)
     paid, calls, failed = spent(ingested)

@@ -91,7 +91,7 @@ def test_a_golden_case_that_is_given_up_stays(ingested: Path, teacher: TeacherSe
     cases = read_lines(ingested / "data/generate/colour/golden.jsonl")
     assert [case["id"] for case in cases] == [case["id"] for case in golden]
     assert cases[0]["samples"] == []
-    metrics = json.loads((ingested / "metrics/colour/generate.json").read_text())
+    metrics = json.loads((ingested / "data/generate/colour/metrics.json").read_text())
     assert (metrics["golden_unanswered"], metrics["kept"], metrics["rejected"]) == (1, ROWS, 0)
 
 
@@ -140,7 +140,7 @@ def test_failed_requests_are_tried_again_and_answers_are_kept(ingested: Path, te
     (dead,) = read_lines(ingested / "data/generate/colour/dead.jsonl")
     assert (dead["id"], dead["reason"]) == ("row-003", "status 400 (fault 400)")
     assert len(read_lines(ingested / "data/generate/colour/rows.jsonl")) == 11
-    metrics = json.loads((ingested / "metrics/colour/generate.json").read_text())
+    metrics = json.loads((ingested / "data/generate/colour/metrics.json").read_text())
     assert (metrics["input"], metrics["kept"], metrics["rejected"]) == (12, 11, 1)
     assert metrics["reasons"] == {"status 400": 1}
 

@@ -30,7 +30,7 @@ def test_a_teacher_on_this_machine_answers(project: Path) -> None:
     generate.main("colour")
     (answered,) = read_lines(project / "data/generate/colour/rows.jsonl")
     assert answered["samples"][0]["response"]
-    metrics = json.loads((project / "metrics/colour/generate.json").read_text())
+    metrics = json.loads((project / "data/generate/colour/metrics.json").read_text())
     assert 0 < metrics["completion_tokens"] <= 8
 
     configure(project, base_url="local", local={"gguf": "none.gguf", "context_tokens": 512, "slots": 1})

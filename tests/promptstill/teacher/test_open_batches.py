@@ -122,7 +122,7 @@ def test_inputs_with_the_same_text_are_given_up_together(
     configure(ingested, base_url=teacher.url, max_failure_fraction=0.2, **(BATCH if mode == "batch" else {}))
     generate.main("colour")
     assert [row["id"] for row in read_lines(ingested / "data/generate/colour/dead.jsonl")] == ["row-003"]
-    metrics = json.loads((ingested / "metrics/colour/generate.json").read_text())
+    metrics = json.loads((ingested / "data/generate/colour/metrics.json").read_text())
     assert metrics["golden_unanswered"] == 1
     refused = sum(last_line(body) == text for body in teacher.requests)
     assert refused == (1 if mode == "online" else 2), "an online row is given up with its first sample"
