@@ -93,8 +93,8 @@ def _stricter_links(written: Written, dedupe: DedupeParams, split: SplitParams) 
     ):
         if link > removal:
             yield (
-                f"{written.place}.split.link.{key}: is {link}, stricter than dedupe.{key} {removal}; lower it, "
-                "or near rows with different answers come into different splits"
+                f"{written.place}.split.link.{key}: is {link}, stricter than dedupe.{key} {removal}; "
+                "lower it, or near rows with different answers come into different splits"
             )
 
 

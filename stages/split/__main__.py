@@ -12,7 +12,7 @@ from promptstill.core.paths import PARAMS, certified_file, metrics_file, out, pi
 from promptstill.near.engine import open_engine
 from promptstill.rows.row import IngestedCase, RemovedRow, ValidatedRow
 from promptstill.rows.slices import load_slices
-from stages.split.build import Placed, certified, place
+from stages.split.build import Placed, certified, compare, place
 from stages.split.certificate import METHOD
 from stages.split.links import check_giant
 from stages.split.metrics import metrics_of, summary_lines
@@ -38,7 +38,10 @@ def main(task: str) -> None:
     if len(rows) > MANY_TEXTS and (params.link.text_alone or params.link.contained):
         say("split", task, [f"comparing the texts of {len(rows)} rows takes hours; see docs/scale.md"])
     with open_engine(params.engine, f"{PARAMS}: {task}.split.engine") as engine:
-        placed = place(rows, golden, slices, pins, params, task, engine)
+        compared = compare(rows, golden, params, engine)
+    placed = place(compared, slices, pins, params, task)
+    # It holds the vectors of all rows, and `placed` those of the rows that stay.
+    del compared
     # A label whose rows all left on the way must be missed, so these are the labels that validate saw.
     validated = iter_rows(out("validate", task), ValidatedRow, "validate")
     labels = sorted({row["label"] for row in validated if row["label"] is not None})

@@ -12,7 +12,7 @@ from promptstill.near.corpus import Corpus, embedded
 from promptstill.near.pairs import Pair, near_pairs
 from promptstill.rows.row import KeptRow
 from stages.dedupe.groups import represent
-from stages.split.build import place
+from stages.split.build import compare, place
 from still.suggest import BELOW, MEANINGS, OVERLAPS, around, best_of, candidates, reaching
 from tests.conftest import Run
 from tests.intents import banking_rows
@@ -91,7 +91,7 @@ def test_near_rows_that_both_stay_are_never_in_different_splits() -> None:
     assert all(label[a] != label[b] for a, b in both)
     none = {"train": 0, "validation": 0, "test": 0}
     params = split_params(link={"meaning": 0.80, "text": 0.45}, label_minimum=none, hard_slices={})
-    built = place(stay, [ingested_case(0)], [], {}, params, "colour", None)
+    built = place(compare(stay, [ingested_case(0)], params, None), [], {}, params, "colour")
     home_of: dict[str, Any] = {row["id"]: name for name, part in built.parts.items() for row in part}
     assert len(set(home_of.values())) == 3
     assert [(a, b) for a, b in both if home_of[a] != home_of[b]] == []
