@@ -22,9 +22,6 @@ from stages.split.quota import SPLITS
 from stages.split.rows import as_chat, light_rows, whole_rows
 from stages.split.shortfall import flow_table, label_flow, quota_error, shortfall
 
-# Beyond this, comparing all pairs of texts takes hours.
-MANY_TEXTS = 100_000
-
 
 def main(task: str) -> None:
     """Write `data/split/<task>/{train,validation,test,quarantine,moves}.jsonl` with `certified.json`, metrics
@@ -35,8 +32,6 @@ def main(task: str) -> None:
     slices = [entry.name for entry in load_slices(task)]
     rows = light_rows(task)
     golden = read_rows(out("ingest", task, "golden"), IngestedCase, "ingest")
-    if len(rows) > MANY_TEXTS and (params.link.text_alone or params.link.contained):
-        say("split", task, [f"comparing the texts of {len(rows)} rows takes hours; see docs/scale.md"])
     with open_engine(params.engine, f"{PARAMS}: {task}.split.engine") as engine:
         compared = compare(rows, golden, params, engine)
     placed = place(compared, slices, pins, params, task)

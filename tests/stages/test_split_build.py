@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from promptstill.near.vectors import Vectors
 from promptstill.rows.row import DedupedRow
+from stages.split import build
 from stages.split.__main__ import main
 from stages.split.build import Placed, certified, compare, place
 from tests.params import split_params
@@ -80,9 +80,14 @@ def test_the_cluster_is_left_before_texts_are_compared_and_rows_placed(
 ) -> None:
     done: list[str] = []
 
-    def noting(name: str, module: str) -> None:
-        function = getattr(sys.modules[module], name)
-        monkeypatch.setattr(f"{module}.{name}", lambda *given: [done.append(name), function(*given)][1])
+    def note(name: str) -> None:
+        function = getattr(build, name)
+
+        def noted(*given: object) -> object:
+            done.append(name)
+            return function(*given)
+
+        monkeypatch.setattr(build, name, noted)
 
     @contextmanager
     def opened(*_: object) -> Iterator[None]:
@@ -93,10 +98,8 @@ def test_the_cluster_is_left_before_texts_are_compared_and_rows_placed(
     monkeypatch.chdir(project)
     monkeypatch.setattr("promptstill.near.corpus.embed", apart)
     monkeypatch.setattr("stages.split.__main__.open_engine", opened)
-    noting("near_pairs", "stages.split.build")
-    noting("similar_texts_between", "stages.split.build")
-    noting("alike_texts", "stages.split.build")
-    noting("assign", "stages.split.build")
+    for name in ("near_pairs", "similar_texts_between", "alike_texts", "assign"):
+        note(name)
     rows = [deduped_row(i, input=text_of(i), slices=["email_rows"][: i % 2]) for i in range(60)]
     write_lines(project / "data/dedupe/colour/rows.jsonl", [dict(row) for row in rows])
     write_lines(project / "data/validate/colour/rows.jsonl", [dict(row) for row in rows])
