@@ -8,13 +8,15 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from promptstill.answers.compare import closed_keys
+from promptstill.answers.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.paths import PARAMS
 from promptstill.near.corpus import embedded
 from promptstill.near.pairs import Pair, near_pairs
 from promptstill.near.sampling import evenly
 from promptstill.rows.row import KeptRow
-from stages.dedupe.conflicts import label_conflicts
+from stages.dedupe.conflicts import answer_conflicts
 from stages.dedupe.groups import represent
 from stages.dedupe.params import DedupeParams
 from stages.dedupe.rows import kept_rows
@@ -37,6 +39,7 @@ def show_thresholds(task: str, min_cosine: float | None, min_text_overlap: float
     if validate has not run.
     """
     params = DedupeParams.load(task)
+    keys = closed_keys(AnswerForm.load(task))
     current = (params.min_cosine, params.min_text_overlap)
     chosen = (
         params.min_cosine if min_cosine is None else min_cosine,
@@ -51,15 +54,15 @@ def show_thresholds(task: str, min_cosine: float | None, min_text_overlap: float
     near = near_pairs(corpus.vectors, corpus.texts, *widest)
     now, then = (reaching(near, *thresholds) for thresholds in (current, chosen))
 
-    columns = ("", "meaning", "text", "pairs", "with other labels", "groups", "largest", "removed")
+    columns = ("", "meaning", "text", "pairs", "with other answers", "groups", "largest", "removed")
     table = Table(*columns, box=SIMPLE_HEAD)
     for name, thresholds, pairs in (
         ("params.yaml", current, now),
         ("asked for", chosen, then),
     ):
-        kept, removed = represent(rows, pairs, params)
+        kept, removed = represent(rows, pairs, keys, params)
         sizes = [len(row["linked"]) + 1 for row in kept if row["linked"]]
-        conflicts = len(label_conflicts(rows, pairs))
+        conflicts = len(answer_conflicts(rows, pairs, keys, params))
         counts = (*thresholds, len(pairs), conflicts, len(sizes), max(sizes, default=1), len(removed))
         table.add_row(name, *map(str, counts))
     console = Console()

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from promptstill.answers.compare import closed_keys
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import did_you_mean
 from promptstill.core.files import compact_json
@@ -58,7 +59,7 @@ def relations(written: Written) -> Iterator[str]:
         place = f"{written.place}.train.rare_weight"
         yield from _unknown(place, train.rare_weight, keys, "no key of the answer schema")
     if isinstance(dedupe, DedupeParams) and isinstance(split, SplitParams):
-        yield from _stricter_links(written.place, dedupe, split)
+        yield from _stricter_links(written, dedupe, split)
     if isinstance(generate, GenerateParams) and written.suite is not None:
         asked, valid = generate.most_samples, bounds(written.suite, "valid_samples")[0]
         if valid > asked:
@@ -82,16 +83,18 @@ def _of_split(written: Written, split: SplitParams) -> Iterator[str]:
         yield from _unknown(f"{place}.abstain", split.abstain, labels, "no label of the answer schema")
 
 
-def _stricter_links(place: str, dedupe: DedupeParams, split: SplitParams) -> Iterator[str]:
+def _stricter_links(written: Written, dedupe: DedupeParams, split: SplitParams) -> Iterator[str]:
+    if dedupe.across_labels and (written.spec is None or not closed_keys(written.spec)):
+        # dedupe compares no answers then, so it leaves no near rows that could be apart.
+        return
     for key, link, removal in (
         ("meaning", split.link.min_cosine, dedupe.min_cosine),
         ("text", split.link.min_text_overlap, dedupe.min_text_overlap),
     ):
-        # Across labels, dedupe leaves no near rows that could be apart.
-        if link > removal and not dedupe.across_labels:
+        if link > removal:
             yield (
-                f"{place}.split.link.{key}: is {link}, stricter than dedupe.{key} {removal}; lower it, or "
-                "near rows with different labels come into different splits"
+                f"{written.place}.split.link.{key}: is {link}, stricter than dedupe.{key} {removal}; "
+                "lower it, or near rows with different answers come into different splits"
             )
 
 

@@ -28,7 +28,7 @@ from rich.table import Table
 from benchmarks.dedupe.vectors import ENCODER, like_traffic, planted
 from promptstill.core.files import read_rows
 from promptstill.core.paths import out
-from promptstill.near.pairs import BLOCK, cosine_pairs
+from promptstill.near.pairs import BLOCK, near_blocks, together
 from promptstill.near.sketch import SINGLE, sketches
 from promptstill.near.vectors import Vectors, embed
 from promptstill.rows.row import IngestedRow
@@ -57,7 +57,7 @@ def single(vectors: Vectors) -> set[tuple[int, int]]:
 
 def engine(vectors: Vectors) -> set[tuple[int, int]]:
     """The stage's pairs."""
-    left, right, _ = cosine_pairs(vectors, None, THRESHOLD)
+    left, right, _ = together(near_blocks(vectors, None, THRESHOLD))
     return set(zip(left.tolist(), right.tolist(), strict=True))
 
 

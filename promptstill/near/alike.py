@@ -11,12 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from promptstill.console.progress import progress
 from promptstill.near.ngrams import Counts, Measure, similarity_of
 from promptstill.near.sketch import fastest
+
+if TYPE_CHECKING:
+    import torch
 
 BLOCK = 1024
 # For each n-gram of the longest text of a block: with two, a bucket is occupied by chance in two of five
@@ -86,16 +91,33 @@ def _proposed(hashed: _Hashed, least: float, measure: Measure) -> Iterator[tuple
     import torch
 
     numbers = getattr(torch, fastest(gpu=False).numbers)
-    for j in range(0, len(hashed.order), BLOCK):
-        longer = hashed.counts(j)
-        width = min(max(LEAST_BUCKETS, -(-BUCKETS * int(longer[-1]) // 64) * 64), MOST_BUCKETS)
-        occupied = torch.from_numpy(np.minimum(hashed.buckets(j, width), 1)).to(numbers).T
-        for i in range(0, j + BLOCK, BLOCK):
-            shorter = hashed.counts(i)
-            if measure.least_shared(least, shorter[-1:], longer[:1])[0, 0] > shorter[-1]:
-                continue
-            counts = torch.from_numpy(hashed.buckets(i, width)).to(numbers)
-            enough = torch.from_numpy(measure.least_shared(least * SLACK, shorter, longer)).to(numbers)
-            for a, b in torch.nonzero(counts @ occupied >= enough).tolist():
-                if i + a < j + b:
-                    yield i + a, j + b
+    starts = range(0, len(hashed.order), BLOCK)
+    with progress(len(starts) * (len(starts) + 1) // 2, "comparing texts", "block") as bar:
+        for j in starts:
+            longer = hashed.counts(j)
+            width = min(max(LEAST_BUCKETS, -(-BUCKETS * int(longer[-1]) // 64) * 64), MOST_BUCKETS)
+            occupied = torch.from_numpy(np.minimum(hashed.buckets(j, width), 1)).to(numbers).T
+            for i in starts[: j // BLOCK + 1]:
+                bar.update()
+                shorter = hashed.counts(i)
+                if measure.least_shared(least, shorter[-1:], longer[:1])[0, 0] > shorter[-1]:
+                    continue
+                products = torch.from_numpy(hashed.buckets(i, width)).to(numbers) @ occupied
+                for a, b in _reaching(products, shorter, longer, least * SLACK, measure):
+                    if i + a < j + b:
+                        yield i + a, j + b
+
+
+def _reaching(
+    products: torch.Tensor, shorter: Counts, longer: Counts, least: float, measure: Measure
+) -> Iterator[tuple[int, int]]:
+    """Rows and columns of the products that allow the similarity `least`."""
+    import torch
+
+    # Most rows of most blocks do not even reach what they must share with the shortest of the longer texts,
+    # and their largest product is cheap to find.
+    loosest = torch.from_numpy(measure.least_shared(least, shorter, longer[:1])[:, 0])
+    rows = torch.nonzero(products.amax(dim=1) >= loosest.to(products.dtype)).flatten()
+    enough = torch.from_numpy(measure.least_shared(least, shorter[rows.numpy()], longer))
+    at, columns = torch.nonzero(products[rows] >= enough.to(products.dtype), as_tuple=True)
+    return zip(rows[at].tolist(), columns.tolist(), strict=True)

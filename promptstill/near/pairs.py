@@ -90,15 +90,6 @@ def _in_order(pairs: Iterable[Pair]) -> list[Pair]:
     return sorted(pairs, key=lambda pair: (pair.left, pair.right))
 
 
-def cosine_pairs(
-    left: Vectors, right: Vectors | None, min_cosine: float, engine: Engine | None = None
-) -> Near:
-    """Positions and cosine of all pairs with at least `min_cosine`, ordered by left, then right."""
-    rows, columns, cosines = together(near_blocks(left, right, min_cosine, engine))
-    order = np.lexsort((columns, rows))
-    return rows[order], columns[order], cosines[order]
-
-
 def near_blocks(
     left: Vectors, right: Vectors | None, min_cosine: float, engine: Engine | None = None
 ) -> Iterator[Near]:

@@ -17,8 +17,8 @@ from promptstill.rows.row import Answer, Nearest, ValidatedRow
 class QueueEntry(TypedDict):
     """A row in the queue, with the teacher's replies and the `input_hash` and `id` that key a review.
 
-    Entries about a label conflict carry the row's `label`, the most similar row with another label as
-    `conflict`, and as `group` an id that all entries have whose conflicts are connected.
+    Entries about an answer conflict carry the row's `label`, the most similar row whose answer contradicts
+    theirs as `conflict`, and as `group` an id that all entries have whose conflicts are connected.
     """
 
     id: str

@@ -1,7 +1,9 @@
-"""dedupe: near-duplicates by embedding and text; a row leaves for a better row that is near it."""
+"""dedupe: near-duplicates by embedding and text; a row leaves for a better row that is near it and agrees."""
 
 from __future__ import annotations
 
+from promptstill.answers.compare import closed_keys
+from promptstill.answers.form import AnswerForm
 from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import write_csv, write_json, write_rows
@@ -12,7 +14,7 @@ from promptstill.near.engine import open_engine
 from promptstill.near.pairs import each_near_pair, near_pairs
 from promptstill.near.sampling import evenly
 from promptstill.rows.row import FloodedRow
-from stages.dedupe.conflicts import conflict_queue, label_conflicts
+from stages.dedupe.conflicts import answer_conflicts, conflict_queue
 from stages.dedupe.groups import represent, without_floods
 from stages.dedupe.histogram import COLUMNS, MARGIN, ROWS, histogram
 from stages.dedupe.params import DedupeParams
@@ -23,18 +25,19 @@ def main(task: str) -> None:
     """Write `data/dedupe/<task>/{rows,removed,review_queue}.jsonl`, `metrics.json` there, and the histogram
     `metrics/<task>/similarities.csv`."""
     params = DedupeParams.load(task)
+    keys = closed_keys(AnswerForm.load(task))
     with open_engine(params.engine, f"{PARAMS}: {task}.dedupe.engine") as engine:
         corpus = embedded(kept_rows(task), params.encoder, engine)
         pairs = near_pairs(corpus.vectors, corpus.texts, params.min_cosine, params.min_text_overlap, engine)
-        kept, removed = represent(corpus.rows, pairs, params)
+        kept, removed = represent(corpus.rows, pairs, keys, params)
         flooded: list[FloodedRow] = []
         if params.flooding is not None:
             loose = params.flooding
             position = {row["id"]: i for i, row in enumerate(corpus.rows)}
             left = corpus.take([position[row["id"]] for row in kept])
             alike = near_pairs(left.vectors, left.texts, loose.min_cosine, loose.min_text_overlap, engine)
-            kept, flooded = without_floods(kept, alike, loose.most, params)
-    conflicts = [] if params.across_labels else label_conflicts(corpus.rows, pairs)
+            kept, flooded = without_floods(kept, alike, loose.most, keys, params)
+    conflicts = answer_conflicts(corpus.rows, pairs, keys, params)
     queue = conflict_queue(corpus.rows, conflicts)
     sample = corpus.take(evenly(len(corpus.rows), ROWS))
     around = each_near_pair(sample.vectors, sample.texts, max(0.0, params.min_cosine - MARGIN), 0.0)
@@ -50,7 +53,7 @@ def main(task: str) -> None:
         pairs=len(pairs),
         groups=sum(bool(row["linked"]) for row in kept),
         largest_group=max(len(row["linked"]) + 1 for row in kept),
-        label_conflicts=len(conflicts),
+        answer_conflicts=len(conflicts),
         conflicts_to_review=len(queue),
     )
     write_json(details_file("dedupe", task), metrics)
@@ -60,7 +63,7 @@ def main(task: str) -> None:
         [
             f"{len(kept)} rows kept of {len(corpus.rows)}; removed: {counted(metrics['reasons'])}",
             f"{metrics['groups']} groups, the largest of {metrics['largest_group']}; {len(pairs)} pairs",
-            f"near pairs with different labels: {len(conflicts)}, with {len(queue)} rows to review",
+            f"near pairs whose answers differ: {len(conflicts)}, with {len(queue)} rows to review",
         ],
     )
 

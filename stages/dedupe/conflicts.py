@@ -1,31 +1,44 @@
-"""Near pairs with different labels in, the review queue out."""
+"""Near pairs in, those whose answers contradict each other and the review queue out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from promptstill.answers.compare import values
 from promptstill.near.components import connected
 from promptstill.near.pairs import Pair
 from promptstill.rows.review_queue import QueueEntry, certainty, queue_entry
 from promptstill.rows.row import KeptRow
 from stages.dedupe.cover import nearest, nearest_pair, partners_of, preference
+from stages.dedupe.params import DedupeParams
 
-CONFLICT = "label_conflict"
+CONFLICT = "answer_conflict"
 
 
-def label_conflicts(rows: Sequence[KeptRow], pairs: Sequence[Pair]) -> list[Pair]:
-    """The pairs whose labels differ: a label is wrong, or the boundary between the labels is soft. A pair is
-    left out if a person has decided about both rows."""
+def contradict(rows: Sequence[KeptRow], pair: Pair, keys: Sequence[str], params: DedupeParams) -> bool:
+    """Whether the answers of a pair contradict each other: by their labels, unless `across_labels` is set, or
+    by the value of one of `keys`."""
+    left, right = rows[pair.left], rows[pair.right]
+    if not params.across_labels and left["label"] != right["label"]:
+        return True
+    return values(left["answer"], keys) != values(right["answer"], keys)
+
+
+def answer_conflicts(
+    rows: Sequence[KeptRow], pairs: Sequence[Pair], keys: Sequence[str], params: DedupeParams
+) -> list[Pair]:
+    """The pairs whose answers contradict each other: an answer is wrong, or the boundary between the two is
+    soft. A pair is left out if a person has decided about both rows."""
     return [
         pair
         for pair in pairs
-        if rows[pair.left]["label"] != rows[pair.right]["label"]
-        and (rows[pair.left]["review"] is None or rows[pair.right]["review"] is None)
+        if (rows[pair.left]["review"] is None or rows[pair.right]["review"] is None)
+        and contradict(rows, pair, keys, params)
     ]
 
 
 def conflict_queue(rows: Sequence[KeptRow], conflicts: Sequence[Pair]) -> list[QueueEntry]:
-    """The rows of these pairs, each once, with the most similar row of another label as `conflict`.
+    """The rows of these pairs, each once, with the most similar row that contradicts it as `conflict`.
 
     Rows that pairs connect follow each other, the best row first, and have its id as `group`. The group with
     the least certain row comes first.

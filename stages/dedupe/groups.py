@@ -8,23 +8,24 @@ from collections.abc import Sequence
 from promptstill.near.pairs import Pair
 from promptstill.rows.origin import origin
 from promptstill.rows.row import DedupedRow, FloodedRow, KeptRow, Origin, RemovedRow
+from stages.dedupe.conflicts import contradict
 from stages.dedupe.cover import cover, leaving, nearest, nearest_pair, partners_of
 from stages.dedupe.params import DedupeParams
 
 
 def represent(
-    rows: list[KeptRow], pairs: list[Pair], params: DedupeParams
+    rows: list[KeptRow], pairs: list[Pair], keys: Sequence[str], params: DedupeParams
 ) -> tuple[list[DedupedRow], list[RemovedRow]]:
     """Split rows into representatives, which stay, and their near-duplicates, which leave; both in the order
     given.
 
-    A row leaves only for a row with its own label that it is near to, the nearest such row that stays. A row
-    that stays gets its own id as `group`, its most similar partner as `nearest`, and the origins of the rows
-    that it represents as `linked`. A row that leaves gets the row that it left for as `group`, `nearest` and
-    `removed_for`.
+    A row leaves only for a row that it is near to and does not contradict, the nearest such row that stays.
+    `keys` are the keys of an answer that are compared beside the label. A row that stays gets its own id as
+    `group`, its most similar partner as `nearest`, and the origins of the rows that it represents as
+    `linked`. A row that leaves gets the row that it left for as `group`, `nearest` and `removed_for`.
     """
     partners = partners_of(pairs)
-    alike = partners_of(pair for pair in pairs if _may_merge(rows, pair, params))
+    alike = partners_of(pair for pair in pairs if not contradict(rows, pair, keys, params))
     stay = cover(rows, alike, 1, params.slice_minimum)
     left = leaving(rows, alike, stay)
     represented: dict[int, list[Origin]] = defaultdict(list)
@@ -54,17 +55,19 @@ def represent(
 
 
 def without_floods(
-    rows: list[DedupedRow], pairs: list[Pair], most: int, params: DedupeParams
+    rows: list[DedupedRow], pairs: list[Pair], most: int, keys: Sequence[str], params: DedupeParams
 ) -> tuple[list[DedupedRow], list[FloodedRow]]:
     """Limit paraphrases per source: rows that stay, and rows that leave; both in the order given.
 
     `pairs` reach thresholds that are looser than those of near-duplicates. A row leaves if `most` better rows
-    near it, with its source and label, stay. It gets the nearest of them as `nearest` and `removed_for`.
+    near it, with its source and no other answer, stay. It gets the nearest of them as `nearest` and
+    `removed_for`.
     """
     partners = partners_of(
         pair
         for pair in pairs
-        if rows[pair.left]["source"] == rows[pair.right]["source"] and _may_merge(rows, pair, params)
+        if rows[pair.left]["source"] == rows[pair.right]["source"]
+        and not contradict(rows, pair, keys, params)
     )
     stay = cover(rows, partners, most, params.slice_minimum)
     left: list[FloodedRow] = [
@@ -72,7 +75,3 @@ def without_floods(
         for i, (best, near) in leaving(rows, partners, stay).items()
     ]
     return [row for i, row in enumerate(rows) if i in stay], left
-
-
-def _may_merge(rows: Sequence[KeptRow], pair: Pair, params: DedupeParams) -> bool:
-    return params.across_labels or rows[pair.left]["label"] == rows[pair.right]["label"]

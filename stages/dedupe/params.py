@@ -12,7 +12,7 @@ from promptstill.near.thresholds import MinCosine, MinTextOverlap
 
 
 class Flooding(Settings):
-    """Limits paraphrases per source: a row leaves if `most` better rows near it, with its source and label,
+    """Limits paraphrases per source: a row leaves if `most` better rows near it, with its source and answer,
     stay."""
 
     min_cosine: MinCosine = 0.70
@@ -32,8 +32,8 @@ class DedupeParams(StageParams):
     min_text_overlap: MinTextOverlap
     across_labels: bool = Field(
         default=False,
-        description="let a row leave for a near row with another label; for answers in free text, which are "
-        "their own labels",
+        description="let a row leave for a near row with another label; for labels in free text, which "
+        "hardly any two rows share",
     )
     slice_minimum: dict[str, int] = Field(
         default_factory=dict,

@@ -14,7 +14,7 @@ STAGES = {
     "ingest": "checks rows, redacts personal data, folds exact repeats",
     "generate": "asks the teacher",
     "validate": "parses and filters the answers, applies reviews",
-    "dedupe": "removes near-duplicates: a row leaves for a better near row with its label",
+    "dedupe": "removes near-duplicates: a row leaves for a better near row with its answer",
     "split": "takes out rows near a golden case, splits the others without leaks",
 }
 

@@ -12,7 +12,7 @@ from promptstill.core.paths import PARAMS, certified_file, details_file, out, pi
 from promptstill.near.engine import open_engine
 from promptstill.rows.row import IngestedCase, RemovedRow, ValidatedRow
 from promptstill.rows.slices import load_slices
-from stages.split.build import Placed, certified, place
+from stages.split.build import Placed, certified, compare, place
 from stages.split.certificate import METHOD
 from stages.split.links import check_giant
 from stages.split.metrics import metrics_of, summary_lines
@@ -21,9 +21,6 @@ from stages.split.pins import check_pins
 from stages.split.quota import SPLITS
 from stages.split.rows import as_chat, light_rows, whole_rows
 from stages.split.shortfall import flow_table, label_flow, quota_error, shortfall
-
-# Beyond this, comparing all pairs of texts takes hours.
-MANY_TEXTS = 100_000
 
 
 def main(task: str) -> None:
@@ -36,10 +33,11 @@ def main(task: str) -> None:
     slices = [entry.name for entry in load_slices(task)]
     rows = light_rows(task)
     golden = read_rows(out("ingest", task, "golden"), IngestedCase, "ingest")
-    if len(rows) > MANY_TEXTS and (params.link.text_alone or params.link.contained):
-        say("split", task, [f"comparing the texts of {len(rows)} rows takes hours; see docs/scale.md"])
     with open_engine(params.engine, f"{PARAMS}: {task}.split.engine") as engine:
-        placed = place(rows, golden, slices, pins, params, task, engine)
+        compared = compare(rows, golden, params, engine)
+    placed = place(compared, slices, pins, params, task)
+    # It holds the vectors of all rows, and `placed` those of the rows that stay.
+    del compared
     # A label whose rows all left on the way must be missed, so these are the labels that validate saw.
     validated = iter_rows(out("validate", task), ValidatedRow, "validate")
     labels = sorted({row["label"] for row in validated if row["label"] is not None})

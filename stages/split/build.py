@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -11,7 +11,7 @@ from promptstill.console.errors import UserError
 from promptstill.near.alike import alike_texts
 from promptstill.near.corpus import Corpus, embedded
 from promptstill.near.ngrams import CONTAINMENT, OVERLAP, similar_texts_between
-from promptstill.near.pairs import near_pairs, near_pairs_between
+from promptstill.near.pairs import Pair, near_pairs, near_pairs_between
 from promptstill.near.vectors import Engine, Vectors
 from promptstill.rows.row import DedupedRow, IngestedCase, QuarantinedRow, SplitName
 from stages.split.assign import Parts, Placement, assign, random_split
@@ -21,6 +21,17 @@ from stages.split.hard_slices import rated
 from stages.split.links import Links, links_of
 from stages.split.params import SplitParams
 from stages.split.quarantine import quarantine
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All rows and golden cases with their vectors, the pairs of rows that are near enough for a link, and
+    the pairs of a row (left) and a case (right) that are near enough for the quarantine."""
+
+    corpus: Corpus[DedupedRow]
+    cases: Corpus[IngestedCase]
+    near: list[Pair]
+    near_golden: list[Pair]
 
 
 @dataclass(frozen=True)
@@ -50,21 +61,43 @@ class Certificates:
     of_random: dict[str, Any]
 
 
+def compare(
+    rows: list[DedupedRow], golden: list[IngestedCase], params: SplitParams, engine: Engine | None
+) -> Compared:
+    """Vectors of rows and golden cases, and the pairs that are near by them: all that an engine does."""
+    corpus = embedded(rows, params.encoder, engine)
+    cases = embedded(golden, params.encoder, engine)
+    link, apart = params.link, params.quarantine
+    near = near_pairs(corpus.vectors, corpus.texts, link.min_cosine, link.min_text_overlap, engine)
+    near_golden = near_pairs_between(
+        corpus.vectors,
+        cases.vectors,
+        corpus.texts,
+        cases.texts,
+        apart.min_cosine,
+        apart.min_text_overlap,
+        engine,
+    )
+    return Compared(corpus, cases, near, near_golden)
+
+
 def place(
-    rows: list[DedupedRow],
-    golden: list[IngestedCase],
+    compared: Compared,
     slices: Sequence[str],
     pins: Mapping[str, SplitName],
     params: SplitParams,
     task: str,
-    engine: Engine | None,
 ) -> Placed:
     """Quarantine, link and place the rows. Raises UserError if no row stays or a hard slice is unknown."""
-    all_rows = embedded(rows, params.encoder, engine)
-    cases = embedded(golden, params.encoder, engine)
-    corpus, quarantined, near_golden = _without_quarantined(all_rows, cases, params, task, engine)
+    stay, quarantined, near_golden = _apart_from_golden(compared, params, task)
+    corpus = compared.corpus.take(stay)
+    at = {position: i for i, position in enumerate(stay)}
+    near = [
+        replace(pair, left=at[pair.left], right=at[pair.right])
+        for pair in compared.near
+        if pair.left in at and pair.right in at
+    ]
     link = params.link
-    near = near_pairs(corpus.vectors, corpus.texts, link.min_cosine, link.min_text_overlap, engine)
     measured = ((link.text_alone, OVERLAP), (link.contained, CONTAINMENT))
     similar = [alike_texts(corpus.texts, least, measure) for least, measure in measured if least is not None]
     alike = sorted({(left, right) for left, right, _ in chain.from_iterable(similar)})
@@ -73,6 +106,7 @@ def place(
     ids = [row["id"] for row in corpus.rows]
     too_near = {(ids[left], ids[right]) for left, right in chain(((p.left, p.right) for p in near), alike)}
     placement = assign(difficult, links, params, pins)
+    cases = compared.cases
     return Placed(placement, quarantined, links, ids, corpus.vectors, cases, near_golden | too_near)
 
 
@@ -94,37 +128,21 @@ def certified(placed: Placed, seed: int) -> Certificates:
     return Certificates(certificate, certify(random_split(placed.parts, seed)))
 
 
-def _without_quarantined(
-    rows: Corpus[DedupedRow],
-    golden: Corpus[IngestedCase],
-    params: SplitParams,
-    task: str,
-    engine: Engine | None,
-) -> tuple[Corpus[DedupedRow], list[QuarantinedRow], set[tuple[str, str]]]:
-    """The rows that stay, the rows near a golden case, and the ids of all pairs that are near."""
-    apart = params.quarantine
-    near = near_pairs_between(
-        rows.vectors,
-        golden.vectors,
-        rows.texts,
-        golden.texts,
-        apart.min_cosine,
-        apart.min_text_overlap,
-        engine,
-    )
+def _apart_from_golden(
+    compared: Compared, params: SplitParams, task: str
+) -> tuple[list[int], list[QuarantinedRow], set[tuple[str, str]]]:
+    """Positions of the rows that stay, the rows near a golden case, and the ids of all pairs that are
+    near."""
+    rows, golden, apart = compared.corpus, compared.cases, params.quarantine
     alike, contained = (
         [] if least is None else similar_texts_between(rows.texts, golden.texts, least, measure)
         for least, measure in ((apart.text_alone, OVERLAP), (apart.contained, CONTAINMENT))
     )
-    stay, quarantined = quarantine(rows.rows, golden.rows, near, alike, contained)
+    stay, quarantined = quarantine(rows.rows, golden.rows, compared.near_golden, alike, contained)
     if not stay:
         raise UserError(
             f"params.yaml: {task}.split.quarantine: every row is near a golden case; raise the thresholds"
         )
-    pairs = [(pair.left, pair.right) for pair in near]
+    pairs = [(pair.left, pair.right) for pair in compared.near_golden]
     pairs += [(left, right) for left, right, _ in [*alike, *contained]]
-    return (
-        rows.take(stay),
-        quarantined,
-        {(rows.rows[left]["id"], golden.rows[right]["id"]) for left, right in pairs},
-    )
+    return stay, quarantined, {(rows.rows[left]["id"], golden.rows[right]["id"]) for left, right in pairs}

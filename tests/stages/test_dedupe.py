@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstill.near.pairs import Pair
-from promptstill.rows.identity import input_hash
 from promptstill.rows.origin import origin
-from stages.dedupe.conflicts import conflict_queue, label_conflicts
+from stages.dedupe.conflicts import answer_conflicts, conflict_queue
 from stages.dedupe.groups import represent, without_floods
 from stages.dedupe.histogram import histogram
 from tests.params import dedupe_params
@@ -21,6 +20,8 @@ from tests.project import with_pipeline, write
 from tests.rows import deduped_row, kept_row
 
 PARAMS = dedupe_params()
+# The keys that are compared beside the label.
+KEYS = ("urgent",)
 
 
 def pair(left: int, right: int) -> Pair:
@@ -35,18 +36,18 @@ def test_the_best_rows_stay_and_the_rows_near_them_leave() -> None:
         kept_row(3, edited=True, agreement=0.5),
         kept_row(4),
     ]
-    stay, removed = represent(rows, [pair(0, 3), pair(1, 3), pair(2, 3)], PARAMS)
+    stay, removed = represent(rows, [pair(0, 3), pair(1, 3), pair(2, 3)], KEYS, PARAMS)
     assert [row["id"] for row in stay] == ["row-003", "row-004"], "edited by a person leads"
     assert {row["removed_for"] for row in removed} == {"row-003"}
     assert {row["group"] for row in [*stay[:1], *removed]} == {"row-003"}
-    stay, _ = represent(rows[:3], [pair(0, 1), pair(1, 2)], PARAMS)
+    stay, _ = represent(rows[:3], [pair(0, 1), pair(1, 2)], KEYS, PARAMS)
     assert [row["id"] for row in stay] == ["row-001"], "then agreement, then the earliest"
     assert stay[0]["linked"] == [origin(rows[0]), origin(rows[2])]
 
 
 def test_a_chain_of_pairs_removes_no_row_for_a_row_that_it_is_not_near() -> None:
     rows = [kept_row(i) for i in range(5)]
-    stay, removed = represent(rows, [pair(i, i + 1) for i in range(4)], PARAMS)
+    stay, removed = represent(rows, [pair(i, i + 1) for i in range(4)], KEYS, PARAMS)
     assert [row["id"] for row in stay] == ["row-000", "row-002", "row-004"]
     assert [row["removed_for"] for row in removed] == ["row-000", "row-002"]
 
@@ -54,18 +55,18 @@ def test_a_chain_of_pairs_removes_no_row_for_a_row_that_it_is_not_near() -> None
 def test_a_row_never_leaves_for_another_label_unless_answers_are_free_text() -> None:
     rows = [kept_row(0), kept_row(1, label="blue"), kept_row(2)]
     pairs = [Pair(0, 1, 0.99, 0.9), Pair(1, 2, 0.98, 0.9)]
-    stay, removed = represent(rows, pairs, PARAMS)
+    stay, removed = represent(rows, pairs, KEYS, PARAMS)
     assert len(stay) == 3
     assert removed == []
     assert stay[0]["nearest"] == {"id": "row-001", "meaning": 0.99, "text": 0.9}
-    stay, removed = represent(rows, pairs, dedupe_params(across_labels=True))
+    stay, removed = represent(rows, pairs, KEYS, dedupe_params(across_labels=True))
     assert [row["id"] for row in stay] == ["row-000", "row-002"]
 
 
 def test_a_row_leaves_for_the_nearest_row_that_stays() -> None:
     # Row 2 leaves because of row 0, which is first, and row 1 stays too and is nearer.
     pairs = [Pair(0, 2, 0.9, 0.5), Pair(1, 2, 0.99, 0.9)]
-    _, removed = represent([kept_row(0), kept_row(1), kept_row(2)], pairs, PARAMS)
+    _, removed = represent([kept_row(0), kept_row(1), kept_row(2)], pairs, KEYS, PARAMS)
     assert removed[0]["nearest"] == {"id": "row-001", "meaning": 0.99, "text": 0.9}
     assert removed[0]["removed_for"] == removed[0]["group"] == "row-001"
 
@@ -74,11 +75,22 @@ Links = list[tuple[int, int, int]]
 LINKS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11), st.integers(0, 9)), max_size=30)
 
 
-def twelve_rows(labels: int = 2) -> list[Any]:
+def twelve_rows() -> list[Any]:
     return [
-        deduped_row(i, label="ab"[i * 5 % labels], agreement=(1.0, 0.5)[i % 3 == 0], slices=["xyz"[i % 3]])
+        deduped_row(
+            i,
+            label="ab"[i * 5 % 2],
+            answer={"label": "ab"[i * 5 % 2], "urgent": i % 4 > 1, "summary": f"text {i}"},
+            agreement=(1.0, 0.5)[i % 3 == 0],
+            slices=["xyz"[i % 3]],
+        )
         for i in range(12)
     ]
+
+
+def decided(row: Any) -> tuple[str, bool]:
+    """What no near row may contradict."""
+    return row["label"], row["answer"]["urgent"]
 
 
 def pairs_of(links: Links) -> list[Pair]:
@@ -89,17 +101,21 @@ def pairs_of(links: Links) -> list[Pair]:
 @given(LINKS, st.randoms())
 def test_the_rows_that_stay_cover_the_others_in_any_order(links: Links, random: Any) -> None:
     rows, pairs = twelve_rows(), pairs_of(links)
-    stay, removed = represent(rows, pairs, PARAMS)
+    stay, removed = represent(rows, pairs, KEYS, PARAMS)
     assert len(stay) + len(removed) == len(rows)
-    label = {row["id"]: row["label"] for row in rows}
+    decision = {row["id"]: decided(row) for row in rows}
     near = {frozenset((rows[p.left]["id"], rows[p.right]["id"])) for p in pairs}
     kept = {row["id"] for row in stay}
     for row in removed:
         assert row["removed_for"] in kept
-        assert label[row["removed_for"]] == row["label"]
+        assert decision[row["removed_for"]] == decided(row)
         assert row["removed_for"] == row["nearest"]["id"] == row["group"]
         assert frozenset((row["id"], row["removed_for"])) in near
-    assert not [p for p in near if p <= kept and len({label[row_id] for row_id in p}) == 1]
+    assert not [p for p in near if p <= kept and len({decision[row_id] for row_id in p}) == 1]
+    against = {p for p in near if len({decision[row_id] for row_id in p}) == 2}
+    conflicts = answer_conflicts(rows, pairs, KEYS, PARAMS)
+    assert {frozenset((rows[p.left]["id"], rows[p.right]["id"])) for p in conflicts} == against
+    assert {entry["id"] for entry in conflict_queue(rows, conflicts)} == {name for p in against for name in p}
     linked = Counter(row["removed_for"] for row in removed)
     assert {row["id"]: len(row["linked"]) for row in stay} == {row_id: linked[row_id] for row_id in kept}
 
@@ -111,7 +127,7 @@ def test_the_rows_that_stay_cover_the_others_in_any_order(links: Links, random: 
         left, right = sorted((place[p.left], place[p.right]))
         moved.append(Pair(left, right, p.cosine, p.text_overlap))
     random.shuffle(moved)
-    again = represent([rows[i] for i in order], moved, PARAMS)
+    again = represent([rows[i] for i in order], moved, KEYS, PARAMS)
     assert [described(part) for part in again] == [described(part) for part in (stay, removed)]
 
 
@@ -128,7 +144,7 @@ def test_a_flood_leaves_only_beside_enough_better_rows_of_its_source(
     rows, pairs = twelve_rows(), pairs_of(links)
     for row in rows[::2] if two_sources else []:
         row["source"] = "elsewhere"
-    stay, left = without_floods(rows, pairs, most, PARAMS)
+    stay, left = without_floods(rows, pairs, most, KEYS, PARAMS)
     kept = {row["id"]: row for row in stay}
     assert len(kept) + len(left) == len(rows)
     for row in left:
@@ -137,7 +153,7 @@ def test_a_flood_leaves_only_beside_enough_better_rows_of_its_source(
             for p in pairs
             for a, b in ((p.left, p.right), (p.right, p.left))
             if rows[a]["id"] == row["id"] and rows[b]["id"] in kept and rows[b]["source"] == row["source"]
-            and rows[b]["label"] == row["label"]
+            and decided(rows[b]) == decided(row)
         ]  # fmt: skip
         assert len(beside) >= most
         assert row["removed_for"] == row["nearest"]["id"]
@@ -149,7 +165,7 @@ def test_minimums_of_slices_never_cost_rows_that_slices_lack(links: Links, minim
     rows, pairs = twelve_rows(), pairs_of(links)
 
     def missing(params: Any) -> int:
-        stay, _ = represent(rows, pairs, params)
+        stay, _ = represent(rows, pairs, KEYS, params)
         held = Counter(name for row in stay for name in row["slices"])
         return sum(max(0, least - held[name]) for name, least in minimum.items())
 
@@ -168,7 +184,7 @@ def test_of_equally_good_rows_the_slice_that_needs_it_decides() -> None:
     pairs = [pair(0, 1), pair(2, 3)]
 
     def stays(**minimum: int) -> list[str]:
-        return [row["id"] for row in represent(rows, pairs, dedupe_params(slice_minimum=minimum))[0]]
+        return [row["id"] for row in represent(rows, pairs, KEYS, dedupe_params(slice_minimum=minimum))[0]]
 
     assert stays() == stays(code=1) == ["row-000", "row-002", "row-004"], (
         "one row of the slice is kept anyway"
@@ -185,7 +201,7 @@ def test_a_source_may_not_flood_and_a_needy_slice_comes_first() -> None:
         deduped_row(5, **chat, label="blue"),
     ]
     loose = [pair(a, b) for a in range(6) for b in range(a + 1, 6)]
-    stay, left = without_floods(rows, loose, 2, PARAMS)
+    stay, left = without_floods(rows, loose, 2, KEYS, PARAMS)
     assert [row["id"] for row in stay] == ["row-001", "row-002", "row-004", "row-005"], (
         "the best ones, other sources and labels too"
     )
@@ -193,37 +209,10 @@ def test_a_source_may_not_flood_and_a_needy_slice_comes_first() -> None:
         ("row-000", "row-001", "flooding"),
         ("row-003", "row-001", "flooding"),
     ]
-    assert without_floods(rows, loose, 4, PARAMS)[1] == []
+    assert without_floods(rows, loose, 4, KEYS, PARAMS)[1] == []
     rows[3]["slices"] = ["code"]
-    stay, _ = without_floods(rows, loose, 2, dedupe_params(slice_minimum={"code": 1}))
+    stay, _ = without_floods(rows, loose, 2, KEYS, dedupe_params(slice_minimum={"code": 1}))
     assert [row["id"] for row in stay] == ["row-001", "row-003", "row-004", "row-005"]
-
-
-def test_near_rows_with_different_labels_are_queued_for_review() -> None:
-    rows = [
-        kept_row(0),
-        kept_row(1, label="blue", agreement=0.5),
-        kept_row(2),
-        kept_row(3),
-        kept_row(4, label="blue"),
-        kept_row(5, label="blue"),
-    ]
-    pairs = [pair(0, 1), Pair(3, 4, 0.9, 0.5), Pair(3, 5, 0.99, 0.9), pair(4, 5)]
-    conflicts = label_conflicts(rows, pairs)
-    queue = conflict_queue(rows, conflicts)
-    assert [(entry["id"], entry["label"], entry["group"], entry["conflict"]["id"]) for entry in queue] == [
-        ("row-000", "red", "row-000", "row-001"),
-        ("row-001", "blue", "row-000", "row-000"),
-        ("row-003", "red", "row-003", "row-005"),
-        ("row-004", "blue", "row-003", "row-003"),
-        ("row-005", "blue", "row-003", "row-003"),
-    ], "the least certain group first"
-    assert all(entry["reasons"] == ["label_conflict"] for entry in queue)
-    assert all(entry["input_hash"] == input_hash(entry["input"]) for entry in queue)
-    rows[3] = kept_row(3, review="accept")
-    assert len(label_conflicts(rows, pairs)) == 3, "the other row may still be wrong"
-    rows[4] = kept_row(4, label="blue", review="edit")
-    assert [(p.left, p.right) for p in label_conflicts(rows, pairs)] == [(0, 1), (3, 5)]
 
 
 def test_pairs_are_counted_by_both_similarities() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,11 @@ import pytest
 
 from promptstill.near.vectors import Vectors
 from promptstill.rows.row import DedupedRow
-from stages.split.build import Placed, certified, place
+from stages.split import build
+from stages.split.__main__ import main
+from stages.split.build import Placed, certified, compare, place
 from tests.params import split_params
+from tests.project import write_lines
 from tests.rows import deduped_row, ingested_case
 from tests.stages.split_rows import home_of
 
@@ -31,7 +37,7 @@ def placed(rows: list[DedupedRow], golden: str, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("promptstill.near.corpus.embed", apart)
     cases = [ingested_case(0, id="g", input=golden)]
     params = split_params(hard_slices={}, **changes)
-    return place(rows, cases, [], {}, params, "colour", None)
+    return place(compare(rows, cases, params, None), [], {}, params, "colour")
 
 
 def test_a_text_that_contains_another_is_in_its_split(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,3 +73,37 @@ def test_a_row_that_contains_a_golden_case_or_is_contained_in_it_is_quarantined(
     assert left["id"] == "row-004"
     assert left["quarantined_for"]["id"] == "g"
     assert left["quarantined_for"]["because"] == "contained"
+
+
+def test_the_cluster_is_left_before_texts_are_compared_and_rows_placed(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def note(name: str) -> None:
+        function = getattr(build, name)
+
+        def noted(*given: object) -> object:
+            done.append(name)
+            return function(*given)
+
+        monkeypatch.setattr(build, name, noted)
+
+    @contextmanager
+    def opened(*_: object) -> Iterator[None]:
+        done.append("joined")
+        yield
+        done.append("left")
+
+    monkeypatch.chdir(project)
+    monkeypatch.setattr("promptstill.near.corpus.embed", apart)
+    monkeypatch.setattr("stages.split.__main__.open_engine", opened)
+    for name in ("near_pairs", "similar_texts_between", "alike_texts", "assign"):
+        note(name)
+    rows = [deduped_row(i, input=text_of(i), slices=["email_rows"][: i % 2]) for i in range(60)]
+    write_lines(project / "data/dedupe/colour/rows.jsonl", [dict(row) for row in rows])
+    write_lines(project / "data/validate/colour/rows.jsonl", [dict(row) for row in rows])
+    write_lines(project / "data/ingest/colour/golden.jsonl", [dict(ingested_case(0))])
+    main("colour")
+    assert done[:3] == ["joined", "near_pairs", "left"]
+    assert set(done[3:]) == {"similar_texts_between", "alike_texts", "assign"}

@@ -92,6 +92,11 @@ def test_links_may_not_be_stricter_than_dedupe(project: Path) -> None:
     assert line.startswith(
         f"params.yaml: {TASK}.split.link.meaning: is 0.99, stricter than dedupe.meaning 0.5"
     )
+    edit(project, lambda section: section["dedupe"].update(across_labels=True))
+    assert problems_of(TASK) == [line], "the key `alarm` is still compared"
+    rules = project / f"expectations/{TASK}/normalise.yaml"
+    write(rules, rules.read_text().replace("scored: {alarm: alarm_accuracy}", ""))
+    assert problems_of(TASK) == []
 
 
 def test_a_suite_may_not_ask_for_more_samples_than_a_row_gets(project: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptstill.answers.compare import same
+from promptstill.answers.compare import closed_keys, same
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
 
@@ -27,3 +27,22 @@ def test_a_text_is_the_same_as_itself_only() -> None:
 def test_a_missing_answer_is_the_same_as_no_other() -> None:
     assert not same(None, "red", TEXT)
     assert not same(None, None, TEXT)
+
+
+def test_keys_with_listed_values_are_closed() -> None:
+    properties = {
+        "colour": {"enum": ["red", "blue"]},
+        "urgent": {"type": "boolean"},
+        "kind": {"anyOf": [{"$ref": "#/$defs/kind"}, {"type": "null"}]},
+        "version": {"const": 2},
+        "sure": {"enum": [0.5, 0.9]},
+        "summary": {"type": "string"},
+        "sum": {"type": "number"},
+        "why": {"type": ["string", "null"]},
+        "unscored": {"enum": ["a", "b"]},
+    }
+    scored = {key: key for key in properties if key not in ("colour", "unscored")}
+    rules = Normalisation(format="json", label="colour", scored=scored, confidence="sure")
+    spec = AnswerSpec({"properties": properties, "$defs": {"kind": {"enum": ["a", "b"]}}}, rules)
+    assert closed_keys(spec) == ("urgent", "kind", "version")
+    assert closed_keys(TEXT) == ()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptstill.near.pairs import cosine_pairs, near_pairs, near_pairs_between, nearest_between
-from tests.promptstill.near.vectors import unit
+from promptstill.near.pairs import near_pairs, near_pairs_between, nearest_between
+from tests.promptstill.near.vectors import cosine_pairs, unit
 
 
 @settings(max_examples=40, deadline=None)

@@ -21,12 +21,12 @@ from promptstill.console.errors import UserError
 from promptstill.core.files import write_rows
 from promptstill.near import ray_engine
 from promptstill.near.engine import open_engine
-from promptstill.near.pairs import blocks_of, cosine_pairs
+from promptstill.near.pairs import blocks_of
 from promptstill.near.ray_engine import RayEngine
 from promptstill.near.sketch import sketches
 from promptstill.near.vectors import Vectors, embed
 from tests.project import LABELS, REPOSITORY, make_project, row, write
-from tests.promptstill.near.vectors import unit
+from tests.promptstill.near.vectors import cosine_pairs, unit
 from tests.promptstill.near.watch import Watch
 from tests.rows import kept_row
 

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptstill.near.pairs import cosine_pairs
 from promptstill.near.sketch import HALF, SINGLE, Precision, sketches
 from promptstill.near.vectors import Vectors
+from tests.promptstill.near.vectors import cosine_pairs
 
 DIMENSION = 96
 
