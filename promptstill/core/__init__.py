@@ -1,1 +1,1 @@
-"""Files, paths, settings, SQLite and counts of rows: what shapes every out."""
+"""Files, paths, settings, models by name, SQLite and counts of rows: what shapes every out."""

@@ -1,1 +1,1 @@
-"""Base models by name, and the student: loading, prompting without a prompt, greedy answers."""
+"""The student: loading it, and texts as its tokens, without a prompt."""

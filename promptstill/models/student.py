@@ -10,7 +10,7 @@ from promptstill.answers.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.files import file_hash, read_json
 from promptstill.core.paths import model_dir
-from promptstill.models.resolve import model_hash, resolve
+from promptstill.core.resolve import model_hash, resolve
 from promptstill.models.tokens import around_input, as_text, prepare
 
 

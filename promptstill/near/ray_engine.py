@@ -28,7 +28,7 @@ from ray.exceptions import RayError, RayTaskError
 
 import promptstill
 from promptstill.console.errors import UserError, one_line
-from promptstill.models.resolve import model_hash, resolve
+from promptstill.core.resolve import model_hash, resolve
 from promptstill.near.pairs import block_pairs, blocks_of
 from promptstill.near.sketch import fastest, sketches
 from promptstill.near.vectors import Near, Vectors, load_encoder

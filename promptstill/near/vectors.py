@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from promptstill.core.paths import cache_dir
+from promptstill.core.resolve import model_hash, resolve
 from promptstill.core.sqlite import with_keys
-from promptstill.models.resolve import model_hash, resolve
 
 # Unit vectors of shape (n, dimension), one for each text.
 Vectors = NDArray[np.float32]

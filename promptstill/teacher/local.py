@@ -10,7 +10,7 @@ from pathlib import Path
 import openai
 
 from promptstill.console.errors import UserError
-from promptstill.models.resolve import wheel_gguf
+from promptstill.core.resolve import wheel_gguf
 from promptstill.teacher.local_template import guarded_template
 from promptstill.teacher.settings import TeacherSettings
 

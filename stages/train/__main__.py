@@ -30,7 +30,7 @@ def main(task: str) -> None:
     refuse_uncertified(hashes, read_json(certified_file(task)), files)
 
     # Imported here, because they load torch.
-    from promptstill.models.resolve import model_hash, on_hub
+    from promptstill.core.resolve import model_hash, on_hub
     from promptstill.models.student import Student, load_base, load_tokenizer
     from stages.train.adapter import adapted, save
     from stages.train.examples import common_values, examples_of

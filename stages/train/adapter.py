@@ -11,7 +11,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from promptstill.core.files import JsonObject, file_hash, replacing, write_json
-from promptstill.models.resolve import commit_of
+from promptstill.core.resolve import commit_of
 from promptstill.models.student import Student
 from stages.train.examples import Example
 from stages.train.frozen_layers import LINEAR, Runner, runner

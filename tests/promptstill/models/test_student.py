@@ -10,7 +10,7 @@ import yaml
 
 from promptstill.core.files import file_hash, write_json, write_rows
 from promptstill.core.paths import certified_file, model_dir, out
-from promptstill.models.resolve import STUDENT_ON_HUB
+from promptstill.core.resolve import STUDENT_ON_HUB
 from promptstill.models.student import load_base, load_tokenizer
 from stages.train import __main__ as train
 from tests.conftest import Run

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerFast
 
 from promptstill.console.errors import UserError
-from promptstill.models.resolve import CHATML
+from promptstill.core.resolve import CHATML
 from promptstill.models.student import load_tokenizer, prompt_ids
 from promptstill.models.tokens import TODAY, around_input, control_tokens, prepare
 

