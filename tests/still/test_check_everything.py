@@ -34,6 +34,8 @@ def test_every_bad_line_of_a_file_is_named(project: Path) -> None:
     write_lines(project / "golden/colour.jsonl", golden)
     write_lines(project / "data/reviews/colour.jsonl", [{"decision": "accept"}, {"decision": "reject"}])
     write_lines(project / "data/pinned/colour.jsonl", [{"id": "a"}, {"id": "b", "split": "train"}, {"id": 1}])
+    recorded = {"key": "k", "response": "red", "model": "m", "recorded_at": "2026"}
+    write_lines(project / "data/recorded/colour.jsonl", [recorded, {"key": "a"}, recorded, {"response": 1}])
     lines = re.findall(r"(?m)^[\w/]+\.jsonl:\d+", "\n".join(problems_of("colour")))
     assert lines == [
         *(f"golden/colour.jsonl:{number}" for number in range(1, MOST_LINES + 1)),
@@ -41,6 +43,8 @@ def test_every_bad_line_of_a_file_is_named(project: Path) -> None:
         "data/reviews/colour.jsonl:2",
         "data/pinned/colour.jsonl:1",
         "data/pinned/colour.jsonl:3",
+        "data/recorded/colour.jsonl:2",
+        "data/recorded/colour.jsonl:4",
     ]
 
 
