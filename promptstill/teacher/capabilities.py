@@ -104,7 +104,9 @@ def facts(journal: Journal) -> list[Fact]:
     """Everything that was learnt about servers, in order of servers."""
     lines = journal.read("SELECT name, value FROM facts ORDER BY name")
     return [
-        Fact(name, *NAMED.findall(name)[0], value.removeprefix("refused").strip()) for name, value in lines
+        Fact(name, server, model, part, value.removeprefix("refused").strip())
+        for name, value in lines
+        for server, model, part in NAMED.findall(name)
     ]
 
 
