@@ -8,7 +8,7 @@ have any. It takes seconds, most of them to load Great Expectations, and loads n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -26,12 +26,16 @@ from promptstill.core.paths import (
     reviews_file,
 )
 from promptstill.core.settings import StageParams, require_task, task_names
-from promptstill.rows.slices import load_slices
+from promptstill.rows.slices import Slice, load_slices
 from promptstill.teacher.known_replies import recorded_lines
 from promptstill.teacher.questions import Questions
 from stages.generate.params import GenerateParams
 from stages.ingest.golden import check_golden
+from stages.split.hard_slices import refuse_unknown_slices
+from stages.split.params import SplitParams
 from stages.split.pins import check_pins
+from stages.train.guards import refuse_unknown_keys
+from stages.train.params import TrainParams
 from stages.validate.suite import Suite, read_suite
 from still.params import BLOCKS
 from still.relations import Written, relations
@@ -83,10 +87,30 @@ def problems_of(task: str) -> list[str]:
     slices = findings.read(lambda: load_slices(task))
     if spec is not None:
         _check_files(task, spec, findings)
+    _check_names(task, spec, slices, blocks, findings)
     if suite is not None:
         findings.read(partial(_evaluate, suite))
     findings.problems += relations(Written(task, spec, suite, slices, blocks))
     return findings.problems
+
+
+def _check_names(
+    task: str,
+    spec: AnswerSpec | None,
+    slices: Sequence[Slice] | None,
+    blocks: Mapping[str, StageParams],
+    findings: Findings,
+) -> None:
+    """Let the stages check the names that they refuse themselves."""
+    split, train = blocks.get("split"), blocks.get("train")
+    if isinstance(split, SplitParams) and slices is not None:
+        names = [entry.name for entry in slices]
+        findings.read(lambda: refuse_unknown_slices(task, split, names))
+    if isinstance(train, TrainParams) and spec is not None:
+        # One key at a time, because train stops at the first that it does not know.
+        for key, weight in train.rare_weight.items():
+            alone = train.model_copy(update={"rare_weight": {key: weight}})
+            findings.read(partial(refuse_unknown_keys, task, alone, spec))
 
 
 def _evaluate(suite: Suite) -> None:

@@ -83,6 +83,31 @@ def correct(
     correct_ledger(task, spent, why, version)
 
 
+@journal.command()
+def facts() -> None:
+    """Show which parts of requests servers refuse, as the stage has learnt."""
+    go_to_root()
+    from still.facts import print_facts
+
+    print_facts()
+
+
+@journal.command()
+def forget(
+    server: Annotated[
+        str, typer.Argument(help="The address of a server, as `still journal facts` shows it.")
+    ],
+    part: Annotated[
+        str, typer.Argument(help="What it refuses, such as temperature; all parts by default.")
+    ] = "",
+) -> None:
+    """Forget that a server refuses parts of requests, so that they are sent to it again."""
+    go_to_root()
+    from still.facts import forget as forget_facts
+
+    forget_facts(server, part)
+
+
 @journal.command("drop-batch")
 def drop_batch(
     token: Annotated[str, typer.Argument(help="Of an open batch, as `still journal stats` shows it.")],

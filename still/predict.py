@@ -60,7 +60,7 @@ def predict_rows(task: str, source: str, target: str) -> None:
 def answerer(task: str, student: Student, params: IngestParams, spec: AnswerSpec) -> Answerer:
     """Load the student of a task."""
     from promptstill.models.student import load_base, student_tokenizer, with_adapter
-    from stages.eval.replies import stream_replies
+    from stages.eval.replies import generate_replies
 
     model = with_adapter(load_base(student["base"]), model_dir(task))
     tokenizer = student_tokenizer(model_dir(task))
@@ -68,19 +68,19 @@ def answerer(task: str, student: Student, params: IngestParams, spec: AnswerSpec
 
     def answer(rows: list[Input]) -> list[str]:
         texts = [redact(row["input"], params.redact, params.phone_regions)[0] for row in rows]
-        replies = dict(stream_replies(texts, model, tokenizer, *limits))
+        replies = generate_replies(texts, model, tokenizer, *limits)
         return [
             json.dumps(
                 {
                     "id": row["id"],
-                    "answer": replies[i].parsed(spec).answer,
-                    "confidence": replies[i].confidence,
-                    "token_confidence": replies[i].token_confidence,
-                    "cut_off": replies[i].cut_off,
+                    "answer": reply.parsed(spec).answer,
+                    "confidence": reply.confidence,
+                    "token_confidence": reply.token_confidence,
+                    "cut_off": reply.cut_off,
                 },
                 ensure_ascii=False,
             )
-            for i, row in enumerate(rows)
+            for row, reply in zip(rows, replies, strict=True)
         ]
 
     return answer

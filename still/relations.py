@@ -19,9 +19,7 @@ from promptstill.core.settings import StageParams
 from promptstill.rows.slices import Slice
 from stages.dedupe.params import DedupeParams
 from stages.generate.params import GenerateParams
-from stages.split.hard_slices import BUILT_IN
 from stages.split.params import SplitParams
-from stages.train.params import TrainParams
 from stages.validate.suite import Suite
 
 
@@ -44,7 +42,7 @@ class Written:
 def relations(written: Written) -> Iterator[str]:
     """What does not fit together, one line each."""
     dedupe, split = written.blocks.get("dedupe"), written.blocks.get("split")
-    train, generate = written.blocks.get("train"), written.blocks.get("generate")
+    generate = written.blocks.get("generate")
     if isinstance(dedupe, DedupeParams) and written.slices is not None:
         yield from _unknown(
             f"{written.place}.dedupe.slice_minimum",
@@ -54,10 +52,6 @@ def relations(written: Written) -> Iterator[str]:
         )
     if isinstance(split, SplitParams):
         yield from _of_split(written, split)
-    if isinstance(train, TrainParams) and written.spec is not None:
-        keys = list(written.spec.schema.get("properties", {}))
-        place = f"{written.place}.train.rare_weight"
-        yield from _unknown(place, train.rare_weight, keys, "no key of the answer schema")
     if isinstance(dedupe, DedupeParams) and isinstance(split, SplitParams):
         yield from _stricter_links(written, dedupe, split)
     if isinstance(generate, GenerateParams) and written.suite is not None:
@@ -71,13 +65,9 @@ def relations(written: Written) -> Iterator[str]:
 
 def _of_split(written: Written, split: SplitParams) -> Iterator[str]:
     place = f"{written.place}.split"
-    if written.slices is not None:
+    if written.slices is not None and written.suite is not None:
         by_name = {entry.name: entry for entry in written.slices}
-        hard = [*by_name, *BUILT_IN]
-        problem = "neither in slices.yaml nor built in"
-        yield from _unknown(f"{place}.hard_slices", split.hard_slices, hard, problem)
-        if written.suite is not None:
-            yield from _impossible(place, split, written.suite, by_name)
+        yield from _impossible(place, split, written.suite, by_name)
     labels = None if written.spec is None else labels_of(written.spec)
     if labels is not None:
         yield from _unknown(f"{place}.abstain", split.abstain, labels, "no label of the answer schema")

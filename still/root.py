@@ -10,8 +10,12 @@ from promptstill.core.paths import PARAMS
 
 
 def from_here(path: str) -> str:
-    """A path relative to the root, given a path relative to the working directory; - stays as it is."""
-    return path if path == "-" else os.path.relpath(Path(path).absolute(), root())
+    """A path that a user typed in the working directory, for use after `go_to_root`.
+
+    A relative one becomes relative to the root, like every path in messages. An absolute one and - stay as
+    they are.
+    """
+    return path if path == "-" or Path(path).is_absolute() else os.path.relpath(Path(path).absolute(), root())
 
 
 def root() -> Path:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
+from promptstill.core.lock import locked
 from stages.ingest import __main__ as ingest
 from tests.pipeline import build
 from tests.project import REPOSITORY, configure, make_project, make_tiny_student, row, write_lines
@@ -54,7 +54,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if "PYTEST_XDIST_WORKER" in os.environ:
         # The folders of the workers lie in that of the run.
         folder = folder.parent
-    with FileLock(folder / "built.lock"):
+    with locked(folder / "built.lock", "process {pid} builds the project; waiting for it"):
         if not (folder / "built").exists():
             build(folder / "building")
             (folder / "building").rename(folder / "built")

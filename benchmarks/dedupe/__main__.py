@@ -21,11 +21,9 @@ from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.dedupe.vectors import ENCODER, like_traffic, planted
+from benchmarks.table import print_figures
 from promptstill.core.files import read_rows
 from promptstill.core.paths import out
 from promptstill.near.pairs import BLOCK, near_blocks, together
@@ -218,10 +216,7 @@ def main() -> None:
         for kind in ("random", "traffic"):
             figures = alone(f"large({kind!r}, {count})")
             keep({f"{name}_{kind}_{count // 1000}k": value for name, value in figures.items()})
-    table = Table("figure", "value", box=SIMPLE_HEAD)
-    for name, value in results.items():
-        table.add_row(name, f"{value:,.3f}")
-    Console().print(table)
+    print_figures(results, 3)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.generate.project import TASK, fill_journal, make_project
+from benchmarks.table import print_figures, print_table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -160,18 +157,14 @@ def _ratio(measured: dict[str, dict[str, float]], key: str, name: str, other: st
 
 def show(measured: dict[str, dict[str, float]], ratio: dict[str, float]) -> None:
     """Print two tables."""
-    table = Table(
-        "what, requests in flight", "rows/s", "client CPU ms a request", "memory MB", box=SIMPLE_HEAD
+    columns = ("what, requests in flight", "rows/s", "client CPU ms a request", "memory MB")
+    digits = (0, 3, 0)
+    lines = (
+        (name, *(f"{value:.{places}f}" for value, places in zip(figures.values(), digits, strict=True)))
+        for name, figures in measured.items()
     )
-    for name, figures in measured.items():
-        cells = zip(figures.values(), (0, 3, 0), strict=True)
-        table.add_row(name, *(f"{value:.{digits}f}" for value, digits in cells))
-    ratios = Table("figure", "value", box=SIMPLE_HEAD)
-    for name, value in ratio.items():
-        ratios.add_row(name, f"{value:.3f}")
-    console = Console()
-    console.print(table)
-    console.print(ratios)
+    print_table(columns, lines)
+    print_figures(ratio, 3)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ from itertools import cycle
 from pathlib import Path
 from typing import TypedDict
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.table import print_table
 from promptstill.answers.spec import AnswerSpec
+from promptstill.console.progress import progress
 from promptstill.core.files import read_rows, read_text
 from promptstill.core.paths import model_dir, out, prompt_file
 from promptstill.core.settings import task_names
@@ -77,7 +75,12 @@ def student(task: str, spec: AnswerSpec) -> Asked:
     model = with_adapter(load_base(about["base"]), model_dir(task))
     tokenizer = student_tokenizer(model_dir(task))
     limits = about["max_input_tokens"], about["max_answer_tokens"]
-    return lambda texts: [reply.text for reply in generate_replies(texts, model, tokenizer, *limits)]
+
+    def ask(texts: Sequence[str]) -> list[str]:
+        with progress(len(texts), "answering") as bar:
+            return [reply.text for reply in generate_replies(texts, model, tokenizer, *limits, bar)]
+
+    return ask
 
 
 def local_teacher(task: str) -> Asked:
@@ -113,15 +116,15 @@ def main() -> None:
     """Measure both tasks."""
     attacks = read_rows(ATTACKS, Attack)
     results: dict[str, dict[str, dict[str, int]]] = {}
-    table = Table("task", "who", "attacks", "answered", "flipped", "obeyed", box=SIMPLE_HEAD)
+    lines: list[tuple[object, ...]] = []
     for task in task_names():
         spec = AnswerSpec.load(task)
         cases = attacked(read_rows(out("generate", task, "golden"), SampledCase, "generate"), attacks, spec)
         asked = {"student": student(task, spec), "packaged model as teacher": local_teacher(task)}
         results[task] = {who: measure(cases, ask, spec) for who, ask in asked.items()}
         for who, counts in results[task].items():
-            table.add_row(task, who, *map(str, counts.values()))
-    Console().print(table)
+            lines.append((task, who, *counts.values()))
+    print_table(("task", "who", "attacks", "answered", "flipped", "obeyed"), lines)
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 

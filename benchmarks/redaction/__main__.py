@@ -10,10 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-
+from benchmarks.table import print_table
 from promptstill.rows.redact import find
 from tests.promptstill.rows.placements import AROUND, KINDS, Placement, Score, measure, placements
 
@@ -77,14 +74,16 @@ def main() -> None:
     placed = placements()
     texts = [placement.text for placement in placed]
     results: dict[str, Any] = {"texts": len(texts), "scripts": len(AROUND)}
-    table = Table("who", "kind", "recall", "precision", "characters beside a value", box=SIMPLE_HEAD)
+    columns = ("who", "kind", "recall", "precision", "characters beside a value")
+    lines: list[tuple[object, ...]] = []
     for who, (spans, seconds) in {"stage": own(texts), "presidio": presidio(peer, texts)}.items():
         results[who] = {"seconds": round(seconds, 2), **figures(placed, spans)}
         for kind in KINDS:
             _, *rates = results[who][kind].values()
-            table.add_row(who, kind, *map(str, rates))
+            lines.append((who, kind, *rates))
     results["seconds_by_length"] = {"characters": list(GROWTH), **growth()}
-    Console().print(table, results["seconds_by_length"])
+    print_table(columns, lines)
+    print(results["seconds_by_length"])
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 

@@ -22,11 +22,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar, cast
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.generate.client import largest_memory
+from benchmarks.table import print_figures
 from promptstill.near.pairs import Pair
 from promptstill.rows.row import RatedRow, SplitName
 from stages.split.assign import Parts, assign
@@ -163,10 +161,7 @@ def main() -> None:
         "memory_mb_1m": largest_memory(),
     }
     results |= whole_stage()
-    table = Table("figure", "value", box=SIMPLE_HEAD)
-    for name, value in results.items():
-        table.add_row(name, f"{value:,.4f}")
-    Console().print(table)
+    print_figures(results, 4)
     rounded = {name: round(value, 4) for name, value in results.items()} | {"cores": os.cpu_count()}
     (HERE / "results.json").write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
 

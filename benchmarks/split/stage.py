@@ -26,7 +26,7 @@ import yaml
 from benchmarks.dedupe.vectors import ENCODER, like_traffic
 from promptstill.core.files import read_rows, write_rows
 from promptstill.core.paths import PARAMS, out, pins_file
-from promptstill.near.vectors import Near, Vectors, embed
+from promptstill.near.vectors import Vectors, embed
 from promptstill.rows.row import DedupedRow, IngestedCase
 
 TASK = "support-tickets"
@@ -42,17 +42,13 @@ class Run:
 
 @dataclass(frozen=True)
 class MadeUp:
-    """An engine that knows the vector of every text."""
+    """An encoder that knows the vector of every text."""
 
     vectors: dict[str, Vectors]
 
     def encode(self, texts: Sequence[str], model: str) -> Iterator[dict[str, Vectors]]:
         """All of them at once."""
         yield {text: self.vectors[text] for text in texts}
-
-    def pairs(self, left: Vectors, right: Vectors | None, min_cosine: float) -> Iterator[Near]:
-        """Not what it is for."""
-        raise NotImplementedError
 
 
 def run_stage(count: int) -> Run:

@@ -17,10 +17,9 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor
 
+from benchmarks.table import print_table
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_rows, write_json
 from promptstill.core.paths import out
@@ -118,10 +117,7 @@ def measure() -> dict[str, float]:
 def main() -> None:
     """Measure, print a table, write results.json."""
     results = measure()
-    table = Table("what", "value")
-    for name, value in results.items():
-        table.add_row(name, str(value))
-    Console().print(table)
+    print_table(("figure", "value"), results.items())
     write_json(RESULTS, results)
 
 

@@ -25,10 +25,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.table import print_figures
 from benchmarks.validate.rows import TASK, make_project, table
 from stages.validate.checks import AllRows, Checks
 from stages.validate.judge import BLOCK
@@ -155,10 +153,7 @@ def main() -> None:
         "memory_mb_1m": large["memory_mb"],
         "peak_memory_1m_vs_100k": large["memory_mb"] / small["memory_mb"],
     }
-    shown = Table("figure", "value", box=SIMPLE_HEAD)
-    for name, value in results.items():
-        shown.add_row(name, f"{value:,.4f}")
-    Console().print(shown)
+    print_figures(results, 4)
     rounded = {name: round(value, 4) for name, value in results.items()} | {"cores": os.cpu_count()}
     (HERE / "results.json").write_text(json.dumps(rounded, indent=2) + "\n", encoding="utf-8")
 

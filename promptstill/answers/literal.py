@@ -79,7 +79,7 @@ class _Reader:
         return items, self._expect(position, closing)
 
     def _separated(self, position: int, closing: str) -> int:
-        """The position after the comma that follows an item; the closing mark may stand in its place."""
+        """The position after the comma that follows an item; the closing mark may follow instead."""
         return position if self._closes(position, closing) else self._expect(position, ",")
 
     def _closes(self, position: int, closing: str) -> bool:

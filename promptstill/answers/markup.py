@@ -10,7 +10,7 @@ import re
 
 import regex
 
-# A pair wraps a text if its mark stands at both ends and nowhere between them.
+# A pair wraps a text if its mark is at both ends and nowhere between them.
 _QUOTES = ("```", "`", '"', "'")
 _EMPHASIS = ("**", "*")
 _LANGUAGE = re.compile(r"[a-zA-Z]*\n")
@@ -42,7 +42,7 @@ def _inner(text: str) -> str | None:
 def open_matches(pattern: regex.Pattern[str], raw: str) -> list[str]:
     """What the group of `pattern` matches in a reply, with the markup that belongs to it.
 
-    Emphasis may stand inside the words of the pattern, so they are looked for in the reply without any. A
+    Emphasis may occur inside the words of the pattern, so they are looked for in the reply without any. A
     pattern that names markup itself matches the reply as it is.
     """
     kept = [index for index, char in enumerate(raw) if char not in "*`"]

@@ -12,7 +12,7 @@ DEEPEST = 32
 
 
 class RepeatedKeyError(ValueError):
-    """A key that stands twice in one object, with different values."""
+    """A key that occurs twice in one object, with different values."""
 
 
 def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

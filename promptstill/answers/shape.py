@@ -29,7 +29,7 @@ class Shape:
         return tuple(value for value in self.enum or () if isinstance(value, str))
 
     def allows_text(self) -> bool:
-        """Whether a text may stand here."""
+        """Whether a value may be a text."""
         return self.types is None or "string" in self.types
 
     def has(self, value: object) -> bool:

@@ -27,7 +27,7 @@ def letters(text: str) -> str:
 
 
 class Spellings:
-    """Known spellings and what each of them stands for.
+    """Known spellings and what each of them means.
 
     A text means a spelling that it equals, or else the only one that it equals after a fold. Where two
     spellings with different meanings fold into one, that fold decides nothing between them.
@@ -45,7 +45,7 @@ class Spellings:
             self._folded.append((fold, unique))
 
     def find(self, text: str) -> str | None:
-        """What the text stands for; None if it is unknown, or if several spellings are equally near."""
+        """What the text means; None if it is unknown, or if several spellings are equally near."""
         if text in self._exact:
             return self._exact[text]
         for fold, unique in self._folded:

@@ -13,7 +13,7 @@ from promptstill.answers.values import ValueReader
 from promptstill.rows.row import Answer
 
 _FENCE = re.compile(r"\A\s*```[a-zA-Z]*\n(.*?)\n?```\s*\Z", re.DOTALL)
-# What may stand around a label of a closed list.
+# What may surround a label of a closed list.
 _AROUND = "\"'.,;:!*` \t\r\n"
 
 
@@ -43,7 +43,7 @@ class TextReader:
     def _candidates(self, raw: str, repairs: set[str]) -> list[str]:
         """The texts that may be the answer.
 
-        Emphasis may stand inside the words of the pattern, so it is looked for without any.
+        Emphasis may occur inside the words of the pattern, so it is looked for without any.
         """
         if self._pattern is not None and self._open:
             return open_matches(self._pattern, unwrapped(raw)) or [raw]

@@ -9,9 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from promptstill.core.files import compact_json, replacing
+from promptstill.core.lock import locked
 
 BLOCK = 1 << 16
 
@@ -24,8 +23,8 @@ def appending(path: Path) -> Iterator[int]:
     Gives the number of bytes of a half-written last line, which a killed process left and which is cut off.
     A last line without a line break that is whole JSON gets its line break.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    busy = f"{path}: process {{pid}} appends to this file; waiting for its end"
+    with locked(path.with_name(f".{path.name}.lock"), busy):
         yield _end_last_line(path) if path.exists() else 0
 
 

@@ -34,13 +34,17 @@ Near = tuple[Positions, Positions, NDArray[np.float64]]
 Block = tuple[int, int, int, int]
 
 
-class Engine(Protocol):
-    """Where texts are encoded and vectors are compared, if not in this process. The results have the same
-    bytes either way."""
+class Encoder(Protocol):
+    """Where texts are encoded, if not in this process."""
 
     def encode(self, texts: Sequence[str], model: str) -> Iterator[dict[str, Vectors]]:
         """Vectors by text, in parts, in the order in which they become ready."""
         ...
+
+
+class Engine(Encoder, Protocol):
+    """Where texts are encoded and vectors are compared, if not in this process. The results have the same
+    bytes either way."""
 
     def pairs(self, left: Vectors, right: Vectors | None, min_cosine: float) -> Iterator[Near]:
         """Pairs whose cosine is at least `min_cosine`, in parts, in any order; without `right`, pairs of one
@@ -52,7 +56,7 @@ class Engine(Protocol):
 ROWS_A_COMMIT = 256
 
 
-def embed(texts: list[str], model: str, engine: Engine | None = None) -> Vectors:
+def embed(texts: list[str], model: str, engine: Encoder | None = None) -> Vectors:
     """Unit vectors of shape (len(texts), dimension), float32; `texts` must not be empty.
 
     Missing vectors are computed by `engine`, or in this process if it is None. This process keeps the cache

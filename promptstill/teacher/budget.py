@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sqlite3
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import accumulate, takewhile
 from typing import Any
 
@@ -18,7 +17,7 @@ import psutil
 
 from promptstill.core.files import canonical_json
 from promptstill.teacher.questions import Request
-from promptstill.teacher.record import Record
+from promptstill.teacher.record import Record, now
 from promptstill.teacher.settings import TeacherSettings
 
 USD = 10**12
@@ -129,8 +128,7 @@ class Ledger:
         self._bury(database)
         before = self.spent(database)
         database.execute("UPDATE ledger SET spent = ? WHERE scope = ?", (spent, self.scope))
-        at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        line = (at, who, self.task, self.scope, before, spent, why)
+        line = (now(), who, self.task, self.scope, before, spent, why)
         database.execute("INSERT INTO corrections VALUES (?, ?, ?, ?, ?, ?, ?)", line)
         return before, spent
 

@@ -7,12 +7,14 @@ its own. The key of a request stays what it was, because it says what was asked 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from promptstill.core.files import canonical_hash
 from promptstill.teacher.journal import Journal
 from promptstill.teacher.questions import Request
-from promptstill.teacher.record import Record
+from promptstill.teacher.record import Record, now
 from promptstill.teacher.replies import Verdict
 from promptstill.teacher.settings import TeacherSettings
 
@@ -35,6 +37,8 @@ WRONG_VALUE = re.compile(
 INSTEAD = re.compile(
     r"(?:use|favou?r of|did you mean|replaced (?:by|with))(?: the)? \W*max_completion_tokens"
 )
+# The name of a fact: server, model, and the part of the request.
+NAMED = re.compile(r"^(\S+) (.*?) (\w+(?: [0-9a-f]{64})?)$")
 SENTENCES = re.compile(r"(?<=[.!?;]) ")
 # Quoted texts of several words, unless they are values of JSON, such as the message of another server.
 QUOTED = re.compile(r"""(?<!\w)(?<!["']:)(?<!["']: )(["'`])(?=\S)[^"'`]*\s[^"'`]*\1(?!\w)""")
@@ -67,7 +71,7 @@ class Capabilities:
             fact = self._fact(name, sent[name], url)
             if not self._known.get(fact):
                 self._known[fact] = True
-                self._journal.note_fact(fact, "refused")
+                self._journal.note_fact(fact, f"refused {now()}")
         return names
 
     def _refuses(self, name: str, value: object, url: str) -> bool:
@@ -82,6 +86,34 @@ class Capabilities:
         """The name of what is learnt. A server may refuse one schema and accept another."""
         about = f"{name} {canonical_hash(value)}" if name == SCHEMA else name
         return f"{url} {self._model} {about}"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A part of the request that a server refuses for a model: `response_format` with the hash of the schema,
+    or the name of a setting. `learnt_at` is empty in journals that did not keep it."""
+
+    name: str
+    server: str
+    model: str
+    part: str
+    learnt_at: str
+
+
+def facts(journal: Journal) -> list[Fact]:
+    """Everything that was learnt about servers, in order of servers."""
+    lines = journal.read("SELECT name, value FROM facts ORDER BY name")
+    return [
+        Fact(name, server, model, part, value.removeprefix("refused").strip())
+        for name, value in lines
+        for server, model, part in NAMED.findall(name)
+    ]
+
+
+def remove_facts(journal: Journal, learnt: Iterable[Fact]) -> None:
+    """Let the servers be asked again with the parts that they refused."""
+    with journal.transaction() as database:
+        database.executemany("DELETE FROM facts WHERE name = ?", [(fact.name,) for fact in learnt])
 
 
 def _refused(name: str, message: str) -> bool:

@@ -14,7 +14,7 @@ def connect(urls: tuple[str, ...], api_key: str | None, limits: Limits) -> list[
 
     The client's own retries are off: they would send again before a long Retry-After has passed, and they
     would not be counted. Connecting may take half the time of a try. It has a limit of its own, so that a
-    request that never left is told from one whose reply did not come.
+    request that never left is distinguished from one whose reply did not come.
     """
     most, seconds = limits.concurrency, limits.timeout_seconds / 2
     connections = httpx2.Limits(max_connections=most, max_keepalive_connections=most)

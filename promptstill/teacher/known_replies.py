@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
-from promptstill.console.errors import UserError
-from promptstill.core.files import read_lines
+from promptstill.console.errors import UserError, check_each
+from promptstill.core.files import JsonObject, read_lines
 from promptstill.core.sqlite import with_keys
 from promptstill.teacher.journal import Journal
 from promptstill.teacher.record import Record
@@ -24,17 +25,29 @@ FIELDS = (
 
 
 def recorded_lines(path: Path) -> Iterator[tuple[str, Record]]:
-    """Keys and records of a file; a file that does not exist has none. Raises UserError for a line without a
-    required field."""
+    """Keys and records of a file; a file that does not exist has none. Raises UserError naming the lines that
+    lack a required field."""
     if not path.exists():
         return
-    for number, line in read_lines(path):
-        for name in REQUIRED:
-            if not isinstance(line.get(name), str):
-                raise UserError(
-                    f"{path}:{number}: `{name}` is missing or not a string; restore the file from Git"
-                )
+
+    def check(number: int, line: JsonObject) -> None:
+        lacking = _lacking(line)
+        if lacking:
+            raise UserError(
+                f"{path}:{number}: `{lacking}` is missing or not a string; restore the file from Git"
+            )
+
+    numbered = read_lines(path)
+    for number, line in numbered:
+        if _lacking(line):
+            # The error names the mistakes of the following lines too.
+            check_each(chain([(number, line)], numbered), check)
         yield line["key"], cast(Record, {name: value for name, value in line.items() if name != "key"})
+
+
+def _lacking(line: JsonObject) -> str | None:
+    """The first required field that is missing or not a string."""
+    return next((name for name in REQUIRED if not isinstance(line.get(name), str)), None)
 
 
 class KnownReplies:

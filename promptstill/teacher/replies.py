@@ -17,7 +17,7 @@ import openai
 
 from promptstill.teacher.pauses import pause_of
 from promptstill.teacher.questions import Questions, Request
-from promptstill.teacher.record import Record
+from promptstill.teacher.record import Record, now
 
 LONGEST_MESSAGE = 200
 # A server that counts more tokens than this for a reply does not count.
@@ -202,7 +202,7 @@ def scrub(text: str, secret: str) -> str:
 def about(request: Request, task: str, questions: Questions) -> Record:
     """What a record answers, and when it was recorded."""
     return {
-        "recorded_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "recorded_at": now(),
         "task": task,
         "id": request.row_id,
         "sample": request.sample,

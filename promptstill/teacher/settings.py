@@ -79,7 +79,8 @@ class TeacherSettings(Settings):
     max_samples: int | None = Field(
         default=None,
         ge=1,
-        description="ask up to this many while samples disagree or are invalid; null for `samples`",
+        description="ask up to this many while no answer has a majority or fewer than `samples` are valid; "
+        "null for `samples`",
     )
     api_key_env: str = Field(
         default="OPENAI_API_KEY", description="the environment variable that holds the key"

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from promptstill.answers.consensus import decide
 from promptstill.answers.prediction import Prediction
 from promptstill.answers.spec import AnswerSpec
+from promptstill.console.progress import progress
 from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer, with_adapter
 from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, SampledCase, SplitRow
@@ -72,10 +73,12 @@ def ask_contestants(
 
     tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
-    base_replies = generate_replies(texts, model, tokenizer, *limits)
-    started = time.perf_counter()
-    replies = generate_replies(texts, with_adapter(model, adapter), tokenizer, *limits)
-    speed = {"rows": len(texts), "rows_per_second": round(len(texts) / (time.perf_counter() - started), 1)}
+    with progress(2 * len(texts), "answering") as bar:
+        base_replies = generate_replies(texts, model, tokenizer, *limits, bar)
+        started = time.perf_counter()
+        replies = generate_replies(texts, with_adapter(model, adapter), tokenizer, *limits, bar)
+        seconds = time.perf_counter() - started
+    speed = {"rows": len(texts), "rows_per_second": round(len(texts) / seconds, 1)}
 
     vectors = embed([*(row["input"] for row in train_rows), *texts], params.encoder)
     train_vectors, vectors = vectors[: len(train_rows)], vectors[len(train_rows) :]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from tqdm import tqdm
 from transformers import GenerationConfig, LogitsProcessor
 
 from promptstill.answers.consensus import parse_reply
 from promptstill.answers.spec import AnswerSpec, Parsed
-from promptstill.console.progress import progress
 from promptstill.models.student import prompt_ids
 
 # Rows per batch; a batch holds inputs of similar length.
@@ -58,25 +58,10 @@ def generate_replies(
     tokenizer: Any,  # noqa: ANN401
     max_input_tokens: int,
     max_new_tokens: int,
+    bar: tqdm[Any] | None = None,
 ) -> list[Reply]:
-    """Greedy replies in the order of `texts`, with a progress bar."""
-    replies: dict[int, Reply] = {}
-    with progress(len(texts), "answering") as bar:
-        for position, reply in stream_replies(texts, model, tokenizer, max_input_tokens, max_new_tokens):
-            replies[position] = reply
-            bar.update(1)
-    return [replies[i] for i in range(len(texts))]
-
-
-def stream_replies(
-    texts: Sequence[str],
-    model: Any,  # noqa: ANN401
-    tokenizer: Any,  # noqa: ANN401
-    max_input_tokens: int,
-    max_new_tokens: int,
-) -> Iterator[tuple[int, Reply]]:
-    """Positions and greedy replies, batch by batch, short inputs first. Generation ends at the end-of-turn
-    token or after `max_new_tokens`."""
+    """Greedy replies in the order of `texts`, each of which advances the bar. Generation ends at the
+    end-of-turn token or after `max_new_tokens`."""
     # Instead of the base's own config, which may hold penalties that change what greedy decoding takes.
     model.generation_config = GenerationConfig(
         do_sample=False,
@@ -86,10 +71,13 @@ def stream_replies(
     )
     prompts = [prompt_ids(text, tokenizer, max_input_tokens) for text in texts]
     order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
+    replies: dict[int, Reply] = {}
     for start in range(0, len(order), BATCH):
         batch = order[start : start + BATCH]
-        replies = _answer([prompts[i] for i in batch], model, tokenizer)
-        yield from zip(batch, replies, strict=True)
+        replies |= zip(batch, _answer([prompts[i] for i in batch], model, tokenizer), strict=True)
+        if bar is not None:
+            bar.update(len(batch))
+    return [replies[i] for i in range(len(texts))]
 
 
 def _answer(prompts: list[list[int]], model: Any, tokenizer: Any) -> list[Reply]:  # noqa: ANN401

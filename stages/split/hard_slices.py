@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from promptstill.console.errors import UserError, did_you_mean
+from promptstill.console.errors import SeveralErrors, did_you_mean
+from promptstill.core.paths import PARAMS
 from promptstill.rows.row import DedupedRow, RatedRow
 from stages.split.params import SplitParams
 
@@ -34,15 +35,10 @@ def rated(
 
     Difficulty is the mean of three parts: how much the teacher disagrees with itself or doubts, how far the
     length is from the median, and whether the row is in a hard slice. `slices` are the names in slices.yaml.
-    Raises UserError for a hard slice that is neither in slices.yaml nor built in.
+    Raises UserError like `refuse_unknown_slices`.
     """
+    refuse_unknown_slices(task, params, slices)
     built_in = _built_in(rows, params)
-    unknown = next((name for name in params.hard_slices if name not in {*built_in, *slices}), None)
-    if unknown is not None:
-        raise UserError(
-            f"params.yaml: {task}.split.hard_slices.{unknown}: neither in slices.yaml nor built in"
-            f"{did_you_mean(unknown, [*slices, *built_in])}"
-        )
     usual = max(1, median(len(row["input"]) for row in rows))
     described: list[RatedRow] = []
     for row in rows:
@@ -51,6 +47,20 @@ def rated(
         parts = (max(1 - row["agreement"], 1 - _confidence(row)), min(1.0, length), float(bool(hard)))
         described.append({**row, "hard": hard, "difficulty": round(sum(parts) / len(parts), 4)})
     return described
+
+
+def refuse_unknown_slices(task: str, params: SplitParams, slices: Sequence[str]) -> None:
+    """Raise UserError for the hard slices that are neither built in nor in slices.yaml, whose names are
+    `slices`."""
+    known = [*slices, *BUILT_IN]
+    problems = [
+        f"{PARAMS}: {task}.split.hard_slices.{name}: neither in slices.yaml nor built in"
+        f"{did_you_mean(name, known)}; correct or remove it"
+        for name in params.hard_slices
+        if name not in known
+    ]
+    if problems:
+        raise SeveralErrors(problems)
 
 
 def _in_slice(name: str) -> Callable[[DedupedRow], bool]:

@@ -52,14 +52,14 @@ def test_all_mistakes_are_listed_at_once(project: Path, run: Run) -> None:
 @pytest.mark.parametrize(
     ("stage", "key", "value", "problem"),
     [
-        ("split", "hard_slices", {"shrot": {"minimum": 1}}, "hard_slices: shrot: neither in slices.yaml nor"),
+        ("split", "hard_slices", {"shrot": {"minimum": 1}}, "hard_slices.shrot: neither in slices.yaml nor"),
         ("split", "abstain", ["purple"], "split.abstain: purple: no label of the answer schema"),
         ("dedupe", "slice_minimum", {"injection": 3}, "slice_minimum: injection: no slice in slices.yaml"),
         (
             "train",
             "rare_weight",
             {"alrm": 2.0},
-            "rare_weight: alrm: no key of the answer schema (did you mean",
+            "rare_weight.alrm: the answers have no such key (did you mean alarm?)",
         ),
     ],
 )

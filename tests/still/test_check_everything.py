@@ -26,7 +26,17 @@ def test_a_mistake_in_one_block_does_not_hide_a_name_in_another(project: Path) -
     edit(project, change)
     first, second = problems_of(TASK)
     assert "train.epochs" in first
-    assert "hard_slices: shrot: neither in slices.yaml nor" in second
+    assert "hard_slices.shrot: neither in slices.yaml nor" in second
+
+
+def test_every_wrong_name_of_a_block_is_listed(project: Path) -> None:
+    def change(section: dict[str, Any]) -> None:
+        section["split"]["hard_slices"] = {"lnog": {"minimum": 1}, "shrot": {"minimum": 1}}
+        section["train"]["rare_weight"] = {"alrm": 2.0, "alarm": 2.0, "color": 2.0}
+
+    edit(project, change)
+    names = [re.findall(r"(?:hard_slices|rare_weight)\.(\w+): ", line) for line in problems_of(TASK)]
+    assert names == [["lnog"], ["shrot"], ["alrm"], ["color"]]
 
 
 def test_every_bad_line_of_a_file_is_named(project: Path) -> None:
@@ -34,6 +44,8 @@ def test_every_bad_line_of_a_file_is_named(project: Path) -> None:
     write_lines(project / "golden/colour.jsonl", golden)
     write_lines(project / "data/reviews/colour.jsonl", [{"decision": "accept"}, {"decision": "reject"}])
     write_lines(project / "data/pinned/colour.jsonl", [{"id": "a"}, {"id": "b", "split": "train"}, {"id": 1}])
+    recorded = {"key": "k", "response": "red", "model": "m", "recorded_at": "2026"}
+    write_lines(project / "data/recorded/colour.jsonl", [recorded, {"key": "a"}, recorded, {"response": 1}])
     lines = re.findall(r"(?m)^[\w/]+\.jsonl:\d+", "\n".join(problems_of("colour")))
     assert lines == [
         *(f"golden/colour.jsonl:{number}" for number in range(1, MOST_LINES + 1)),
@@ -41,6 +53,8 @@ def test_every_bad_line_of_a_file_is_named(project: Path) -> None:
         "data/reviews/colour.jsonl:2",
         "data/pinned/colour.jsonl:1",
         "data/pinned/colour.jsonl:3",
+        "data/recorded/colour.jsonl:2",
+        "data/recorded/colour.jsonl:4",
     ]
 
 

@@ -37,6 +37,25 @@ def test_outside_a_project_the_message_says_so(tmp_path: Path, run: Run) -> None
     assert "no params.yaml here or above" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("preview", "colour", "--prompt"),
+        ("journal", "import", "colour"),
+    ],
+)
+def test_a_typed_path_is_relative_to_the_folder_where_it_was_typed(
+    project: Path, run: Run, command: tuple[str, ...]
+) -> None:
+    sub, missing = project / "work/today", project / "missing"
+    sub.mkdir(parents=True)
+    for typed, named in (("missing", "work/today/missing"), ("../missing", "work/missing")):
+        ended = run("still.cli", *command, typed, cwd=sub)
+        assert ended.stderr.startswith(f"error: {named}: no such file")
+    ended = run("still.cli", *command, str(missing), cwd=sub)
+    assert ended.stderr.startswith(f"error: {missing}: no such file")
+
+
 def test_a_folder_without_write_permission_is_one_line(project: Path, run: Run) -> None:
     # Not even root may make a folder in there.
     (project / "data/ingest").symlink_to("/sys")

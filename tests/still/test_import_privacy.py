@@ -127,6 +127,22 @@ def test_two_imports_at_once_lose_no_row(project: Path) -> None:
     assert len({line["account"] for line in rows if "-" in line["id"][:2]}) == 150, "one key"
 
 
+def test_an_import_that_waits_names_the_process_that_it_waits_for(project: Path) -> None:
+    write_lines(project / "new.jsonl", [row(0, id="new", timestamp=NOW)])
+    with appending(project / TRAFFIC):
+        importing = subprocess.Popen(
+            [sys.executable, "-m", "still.cli", "import", "colour", "new.jsonl"],
+            cwd=project, env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert importing.stderr is not None
+        assert importing.stderr.readline() == (
+            f"{TRAFFIC}: process {os.getpid()} appends to this file; waiting for its end\n"
+        )
+        assert "new" not in {line["id"] for line in read_lines(project / TRAFFIC)}
+    importing.communicate()
+    assert "new" in {line["id"] for line in read_lines(project / TRAFFIC)}
+
+
 def test_half_a_line_of_a_killed_import_is_cut_and_imported_again(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

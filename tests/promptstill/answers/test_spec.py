@@ -155,6 +155,12 @@ def test_the_hash_changes_with_schema_and_with_rules() -> None:
     )
 
 
+def circle(schema: str) -> str:
+    """A schema whose definitions refer to each other: `a` refers to `b` inside of other schemas."""
+    a = schema.replace("%s", '{"$ref": "#/$defs/b"}')
+    return '{"$ref": "#/$defs/a", "$defs": {"a": %s, "b": {"$ref": "#/$defs/a"}}}'.replace("%s", a)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -165,6 +171,11 @@ def test_the_hash_changes_with_schema_and_with_rules() -> None:
         ("answer.schema.json", '{"allOf": [{"$ref": "#/$defs/a"}]}', "leads to nothing in this file"),
         ("answer.schema.json", '{"x": {"$ref": "#/y"}, "$ref": "#/x"}', "$ref '#/y': leads to nothing"),
         ("answer.schema.json", '{"type": "string", "$ref": "#"}', "$ref '#': leads back to itself"),
+        ("answer.schema.json", circle('{"allOf": [%s]}'), "leads back to itself through #/$defs/b"),
+        ("answer.schema.json", circle('{"anyOf": [{"type": "null"}, %s]}'), "leads back to itself through"),
+        ("answer.schema.json", circle('{"oneOf": [{"not": %s}]}'), "leads back to itself through"),
+        ("answer.schema.json", circle('{"dependentSchemas": {"x": %s}}'), "leads back to itself through"),
+        ("answer.schema.json", '{"$ref": "#/x", "x": {"allOf": 3}}', "$ref '#/x': leads to no schema"),
         ("normalise.yaml", "format: text\npatern: x\n", "patern: unknown key (did you mean pattern?)"),
         ("normalise.yaml", "format: text\npattern: '('\n", "not a regular expression"),
         ("normalise.yaml", "format: text\npattern: 'x'\n", "exactly one group"),
@@ -186,6 +197,8 @@ def test_mistakes_in_the_files_are_one_line(project: Path, name: str, content: s
         {"$ref": "#/$defs/colour", "$defs": {"colour": {"enum": ["red"]}}},
         {"$id": "https://x.test/a", "$ref": "b", "$defs": {"b": {"$id": "b", "enum": ["red"]}}},
         {"enum": ["red"], "$defs": {"tree": {"items": {"$ref": "#/$defs/tree"}}}},
+        {"enum": ["red"], "$defs": json.loads(circle('{"items": {"allOf": [%s]}}'))["$defs"]},
+        {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}, True], "$defs": {"a": {"enum": ["red"]}}},
         {"enum": ["red"], "const": "red", "not": {"const": {"$ref": "#/nowhere"}}},
     ],
 )

@@ -14,7 +14,7 @@ from promptstill.core.paths import model_dir
 from promptstill.models.student import load_base, student_of, student_tokenizer, with_adapter
 from stages.eval.replies import generate_replies
 from tests.conftest import Run
-from tests.project import row, write_lines
+from tests.project import read_lines, row, write, write_lines
 from tests.trained import TASK, trained
 
 WEIGHTS = "adapter_model.safetensors"
@@ -64,6 +64,17 @@ def test_a_flipped_byte_is_one_line(student: Path, run: Run) -> None:
         f"error: models/colour/{WEIGHTS}: not the file that training wrote (its SHA-256 differs); remove it, "
         "and get it again with `dvc checkout` or `dvc pull`\n"
     )
+
+
+def test_predict_reads_and_writes_in_the_folder_where_it_was_typed(student: Path, run: Run) -> None:
+    write_lines(Path("work/in.jsonl"), [{"id": "a", "input": "x"}])
+    arguments = ("still.cli", "predict", TASK, "--input", "in.jsonl", "--output", "out/answers.jsonl")
+    ended = run(*arguments, cwd=Path("work"))
+    assert ended.returncode == 0, ended.stderr
+    assert [line["id"] for line in read_lines(Path("work/out/answers.jsonl"))] == ["a"]
+    write(Path("work/in.jsonl"), '{"id": 1}\n')
+    ended = run(*arguments, cwd=Path("work"))
+    assert ended.stderr == "error: work/in.jsonl:1: `id` is missing or not a string; add it\n"
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "adapter_config.json", "tokenizer.json", "chat_template.jinja"])

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from promptstill.core.paths import journal_file
+from promptstill.teacher.capabilities import Fact, facts
+from promptstill.teacher.journal import Journal
 from stages.generate import __main__ as generate
 from stages.ingest import __main__ as ingest
+from tests.conftest import Run
 from tests.project import configure, read_lines, row, write
 from tests.promptstill.teacher.project_state import PRICE, REQUESTS, ROWS, sampled_rows, spent
 from tests.teacher_server import Fault, TeacherServer, last_line
@@ -129,6 +134,53 @@ def test_a_model_that_reasons_is_asked_in_its_own_terms(
         in shown
     )
     assert f"{teacher.url}: refuses temperature ({NO_TEMPERATURE}); the run asks without it\n" in shown
+
+
+def test_a_refusal_can_be_forgotten(ingested: Path, teacher: TeacherServer, run: Run) -> None:
+    def journal(*arguments: str) -> str:
+        ended = run("still.cli", "journal", *arguments, cwd=ingested, COLUMNS="250")
+        return ended.stdout + ended.stderr
+
+    def sent() -> set[str]:
+        """The parts that the latest request had."""
+        return {"response_format", "seed"} & set(teacher.requests[-1])
+
+    with Journal(journal_file()):
+        assert journal("facts").endswith("journal.sqlite: no server has refused a part of a request\n")
+    teacher.fault = refusing(
+        lambda body: next(
+            (f"{part} is not supported" for part in ("response_format", "seed") if part in body), None
+        )
+    )
+    configure(ingested, base_url=teacher.url, structured=True, sampling={"seed": 3})
+    generate.main("colour")
+    teacher.fault = lambda number, body: None
+    lines = [line.split() for line in journal("facts").splitlines() if teacher.url in line]
+    assert [(line[0], line[1], line[2]) for line in lines] == [
+        (teacher.url, "test-teacher", "response_format"), (teacher.url, "test-teacher", "seed"),
+    ]  # fmt: skip
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", line[-1]) for line in lines)
+
+    wrong = journal("forget", teacher.url, "temperature")
+    assert wrong.count("\n") == 1
+    assert f"{teacher.url} has not refused temperature; name one of: {teacher.url} response_format" in wrong
+    assert "has not refused anything" in journal("forget", "http://127.0.0.1:1/v1")
+
+    assert "forgotten that it refuses seed for test-teacher" in journal("forget", teacher.url, "seed")
+    write(ingested / "prompts/colour/teacher.md", "Which colour?\n{input}\n")
+    generate.main("colour")
+    assert sent() == {"seed"}
+    assert "refuses response_format" in journal("forget", teacher.url)
+    write(ingested / "prompts/colour/teacher.md", "What colour?\n{input}\n")
+    generate.main("colour")
+    assert sent() == {"response_format", "seed"}
+    assert "no server has refused" in journal("facts")
+
+
+def test_a_refusal_of_an_older_journal_is_listed_without_its_time(project: Path) -> None:
+    with Journal(journal_file()) as journal:
+        journal.note_fact("http://a/v1 my model seed", "refused")
+        assert facts(journal) == [Fact("http://a/v1 my model seed", "http://a/v1", "my model", "seed", "")]
 
 
 def test_a_value_that_is_wrong_is_an_error_and_not_a_refused_setting(
