@@ -20,7 +20,7 @@ from promptstill.console.progress import progress
 from promptstill.core.files import canonical_hash, compact_json, file_hash, read_lines, replacing
 from promptstill.core.lock import locked
 from promptstill.core.paths import model_dir
-from promptstill.models.student import Student, student_of
+from promptstill.models.student import Student, student_file, student_of
 from promptstill.rows.redact import redact
 from promptstill.rows.row import Input
 from stages.ingest.params import IngestParams
@@ -50,7 +50,7 @@ def predict_rows(task: str, source: str, target: str) -> None:
     read = "" if source == "-" else file_hash(Path(source))
     about = {
         "input": read,
-        "student": file_hash(model_dir(task) / "student.json"),
+        "student": file_hash(student_file(task)),
         "redaction": canonical_hash(params.model_dump(mode="json")),
     }
     with writing(Path(target)):

@@ -33,14 +33,14 @@ class Student(TypedDict):
     files: dict[str, str]
 
 
-def student_of(task: str, spec: AnswerForm) -> Student:
-    """`student.json` of a task's adapter, after a comparison of all that it names with what is there.
+def student_file(task: str) -> Path:
+    """The description of a task's student, in the folder of its adapter."""
+    return model_dir(task) / "student.json"
 
-    Raises UserError if there is no student, if it was trained for answers of another shape or on another
-    base, or if a file of it is missing or is not the one that training wrote.
-    """
-    folder = model_dir(task)
-    path = folder / "student.json"
+
+def read_student(task: str) -> Student:
+    """`student.json` of a task's adapter as it is. Raises UserError if it is missing or lacks a key."""
+    path = student_file(task)
     if not path.exists():
         raise UserError(
             f"{path}: no such file; build the student with `dvc repro`, or get it with `dvc pull`"
@@ -48,14 +48,24 @@ def student_of(task: str, spec: AnswerForm) -> Student:
     student: Student = read_json(path)
     if missing := sorted(Student.__required_keys__ - student.keys()):
         raise UserError(f"{path}: {missing[0]}: missing; build the student anew with `dvc repro`")
+    return student
+
+
+def student_of(task: str, spec: AnswerForm) -> Student:
+    """`student.json` of a task's adapter, after a comparison of all that it names with what is there.
+
+    Raises UserError if there is no student, if it was trained for answers of another shape or on another
+    base, or if a file of it is missing or is not the one that training wrote.
+    """
+    student, folder = read_student(task), model_dir(task)
     if student["answer_hash"] != spec.hash:
         raise UserError(f"{folder}: was trained for another answer schema; run `dvc repro`")
     for name, digest in student["files"].items():
         _require_file(folder / name, digest)
     if model_hash(student["base"]) != student["base_hash"]:
         raise UserError(
-            f"{path}: {student['base']} is not the base that the student was trained on (its files differ); "
-            "bring that base back, or train a new student with `dvc repro`"
+            f"{student_file(task)}: {student['base']} is not the base that the student was trained on (its "
+            "files differ); bring that base back, or train a new student with `dvc repro`"
         )
     return student
 

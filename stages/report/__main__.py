@@ -9,6 +9,7 @@ from promptstill.console.stage_main import stage_main
 from promptstill.core.files import read_json, read_rows, read_text, replacing
 from promptstill.core.paths import model_dir, out, plot_file, report_dir
 from promptstill.core.settings import require_task
+from promptstill.models.student import read_student
 from promptstill.rows.row import SplitRow
 from stages.report.build import METRICS, TABLES, Build, metrics_path, read_table, require_one_build
 from stages.report.dataset_card import dataset_card
@@ -44,7 +45,7 @@ def read_build(task: str) -> Build:
         read_rows(out("eval", task), Prediction, "eval"),
         read_rows(out("split", task, "train"), SplitRow, "split"),
         read_rows(out("split", task, "validation"), SplitRow, "split"),
-        read_json(model_dir(task) / "student.json"),
+        read_student(task),
         read_json(model_dir(task) / "adapter_config.json"),
     )
 

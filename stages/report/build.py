@@ -13,6 +13,7 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.files import JsonObject
 from promptstill.core.paths import details_file, model_dir
+from promptstill.models.student import Student
 from promptstill.rows.row import SplitName, SplitRow
 
 CERTIFICATES = ("leaks", "leaks_random")
@@ -40,7 +41,7 @@ class Build:
     predictions: list[Prediction]
     train: list[SplitRow]
     validation: list[SplitRow]
-    student: JsonObject
+    student: Student
     adapter: JsonObject
 
     @property

@@ -7,7 +7,7 @@ import json
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markupsafe import Markup
 
-from promptstill.core.files import JsonObject
+from promptstill.models.student import Student
 from stages.report.build import SETS, Build
 from stages.report.certificate import certificate, thresholds
 from stages.report.labels import MAX_LABELS, most_first
@@ -41,7 +41,7 @@ def model_card(build: Build) -> ModelCard:
     return ModelCard(f"---\n{card_data(build).to_yaml()}\n---\n\n{body}")
 
 
-def loading(student: JsonObject) -> str:
+def loading(student: Student) -> str:
     """The arguments with which `from_pretrained` loads the base, as code."""
     name = student["on_hub"] or student["base"]
     commit = student["base"].partition("@")[2] if student["on_hub"] else ""

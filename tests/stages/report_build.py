@@ -164,6 +164,7 @@ def write_build() -> None:
     write_rows(out("split", TASK, "train"), [train_row(*row) for row in rows])
     write_rows(out("split", TASK, "validation"), [train_row("v1", "left on the doorstep", "post")])
     student = {
+        "task": TASK,
         "base": "a-base",
         "base_hash": "b" * 64,
         "max_input_tokens": 160,
@@ -172,6 +173,7 @@ def write_build() -> None:
         "prompt_hash": "p" * 64,
         "train_hash": hashes["train"],
         "on_hub": None,
+        "files": {},
     }
     write_json(model_dir(TASK) / "student.json", student)
     adapter = {"r": 16, "lora_alpha": 32.0, "layers_to_transform": [1, 2, 3]}

@@ -99,6 +99,13 @@ def test_a_missing_fact_is_an_error_and_no_gap(build: Path, name: str, key: str)
     assert not report_dir(TASK).exists()
 
 
+def test_a_student_without_a_key_is_one_line(build: Path) -> None:
+    change(model_dir(TASK) / "student.json", lambda content: content.pop("base_hash"))
+    with pytest.raises(UserError, match=r"student\.json: base_hash: missing; build the student anew"):
+        main(TASK)
+    assert not report_dir(TASK).exists()
+
+
 @pytest.mark.parametrize("key", ["train_hash", "answer_hash", "prompt_hash"])
 def test_a_student_of_another_build_is_refused(build: Path, key: str) -> None:
     change(model_dir(TASK) / "student.json", lambda content: content.update({key: "0" * 64}))
