@@ -119,13 +119,18 @@ def with_adapter(model: Any, adapter: Path) -> Any:  # noqa: ANN401
 
 
 def prompt_ids(text: str, tokenizer: Any, max_input_tokens: int) -> list[int]:  # noqa: ANN401
-    """Token ids of `text` as a user's message, up to where the answer begins.
+    """Token ids of `text` as a user's message, up to where the answer begins."""
+    before, after = around_input(tokenizer)
+    return before + input_ids(text, tokenizer, max_input_tokens) + after
+
+
+def input_ids(text: str, tokenizer: Any, max_input_tokens: int) -> list[int]:  # noqa: ANN401
+    """Token ids of `text` alone.
 
     A longer text keeps its head and its tail, because what a message asks for is usually at one of its ends.
     """
-    ids = as_text(text, tokenizer).ids
+    ids: list[int] = as_text(text, tokenizer).ids
     if len(ids) > max_input_tokens:
         tail = max_input_tokens // 2
         ids = ids[: max_input_tokens - tail] + ids[len(ids) - tail :]
-    before, after = around_input(tokenizer)
-    return before + ids + after
+    return ids
