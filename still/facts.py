@@ -5,18 +5,17 @@ from __future__ import annotations
 from promptstill.console.errors import UserError
 from promptstill.core.paths import journal_file
 from promptstill.teacher.capabilities import Fact, facts, remove_facts
-from still.journal import open_journal, print_table
+from still.journal import open_journal
 
 
 def print_facts() -> None:
     """A line for each part of the request that a server refuses for a model, with the time of the refusal."""
     with open_journal() as journal:
         learnt = facts(journal)
-    print_table(
-        "refused parts of requests",
-        "server, model, part, learnt at",
-        ((fact.server, fact.model, _shown(fact), fact.learnt_at or "?") for fact in learnt),
-    )
+    # No table, because addresses are long and are copied into `forget`.
+    for fact in learnt:
+        since = f", learnt at {fact.learnt_at}" if fact.learnt_at else ""
+        print(f"{fact.server} refuses {_shown(fact)} for {fact.model}{since}")
     if not learnt:
         print(f"{journal_file()}: no server has refused a part of a request")
 

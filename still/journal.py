@@ -56,7 +56,7 @@ def print_stats() -> None:
         spending, corrections = journal.spending(), journal.corrections()
         batches = OpenBatches(journal)
         sent = [(batch, str(batches.count(batch.token)), _usd(batch.held)) for batch in batches.all()]
-    print_table(
+    _print(
         str(journal_file()),
         "task, kind, model, prompt, answers >, tokens in >, tokens out >, first, last",
         (
@@ -64,7 +64,7 @@ def print_stats() -> None:
             for (task, kind, model, prompt), group in sorted(groups.items())
         ),
     )
-    print_table(
+    _print(
         "spending",
         "task, version, calls >, failed >, spent USD >, held USD >",
         (
@@ -72,7 +72,7 @@ def print_stats() -> None:
             for task, scope, calls, failed, spent, held in spending
         ),
     )
-    print_table(
+    _print(
         "corrections",
         "when, who, task, version, before USD >, after USD >, why",
         (
@@ -80,7 +80,7 @@ def print_stats() -> None:
             for at, who, task, scope, before, after, why in corrections
         ),
     )
-    print_table(
+    _print(
         "open batches",
         "token, task, server, id, requests >, held USD >",
         (
@@ -90,7 +90,7 @@ def print_stats() -> None:
     )
 
 
-def print_table(title: str, columns: str, lines: Iterable[Sequence[str]]) -> None:
+def _print(title: str, columns: str, lines: Iterable[Sequence[str]]) -> None:
     """A table, if it has lines; `>` marks columns that are aligned on the right."""
     table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     for column in columns.split(", "):

@@ -98,7 +98,7 @@ def forget(
         str, typer.Argument(help="The address of a server, as `still journal facts` shows it.")
     ],
     part: Annotated[
-        str, typer.Argument(help="What it refuses, such as temperature; all parts by default.")
+        str, typer.Argument(help="A part, such as temperature, or its first letters; all parts by default.")
     ] = "",
 ) -> None:
     """Forget that a server refuses parts of requests, so that they are sent to it again."""

@@ -17,13 +17,13 @@ from tests.rows import split_row
 TASK = "colour"
 
 
-def write_split(project: Path, base: str, answers: list[str] | None = None, **changes: Any) -> None:
+def write_split(project: Path, base: str, **changes: Any) -> None:
     """Params and certified split files for a training of the task `colour` on 18 rows and 6."""
     document = yaml.safe_load((project / "params.yaml").read_text())
     document[TASK] = section(base)
     document[TASK]["train"] |= {"epochs": 2, "learning_rate": 0.05} | changes
     write(project / "params.yaml", yaml.safe_dump(document))
-    labels = answers or [label_of(row(i)["input"]) for i in range(24)]
+    labels = [label_of(row(i)["input"]) for i in range(24)]
     rows = [split_row(i, answer=label, label=label) for i, label in enumerate(labels)]
     files = {name: out("split", TASK, name) for name in ("train", "validation")}
     for name, part in {"train": rows[:18], "validation": rows[18:]}.items():

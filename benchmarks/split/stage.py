@@ -64,7 +64,8 @@ def run_stage(count: int) -> Run:
         try:
             shutil.copytree(root / "expectations", "expectations")
             PARAMS.write_text(yaml.safe_dump(without_quotas(root / PARAMS)), encoding="utf-8")
-            write_rows(out("dedupe", TASK), made_up_rows(rows, inputs))
+            for stage in ("validate", "dedupe"):
+                write_rows(out(stage, TASK), made_up_rows(rows, inputs))
             write_rows(out("ingest", TASK, "golden"), golden)
             write_rows(pins_file(TASK), [])
             os.environ["PROMPTSTILL_HOME"] = folder

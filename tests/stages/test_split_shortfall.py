@@ -103,7 +103,7 @@ def test_a_split_that_misses_a_quota_writes_its_metrics_and_the_quarantine(clone
     read_lines(clone / "data/split/colour/quarantine.jsonl")
 
 
-def test_labels_that_a_split_lacks_are_told(clone: Path, run: Run) -> None:
+def test_labels_that_a_split_lacks_are_named(clone: Path, run: Run) -> None:
     params = clone / "params.yaml"
     params.write_text(params.read_text().replace("validation: 1\n", "validation: 0\n"))
     pins = clone / "data/pinned/colour.jsonl"

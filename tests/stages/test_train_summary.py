@@ -14,7 +14,7 @@ from tests.stages.test_families import SCALED, random_model
 from tests.trained import TASK, write_split
 
 
-def test_a_wrong_key_in_rare_weight_is_told_before_a_file_is_read(project: Path, tiny: str) -> None:
+def test_a_wrong_key_in_rare_weight_is_named_before_a_file_is_read(project: Path, tiny: str) -> None:
     write_split(project, tiny, rare_weight={"colour": 2.0})
     (project / f"data/split/{TASK}/train.jsonl").unlink()
     with pytest.raises(UserError, match=r"params.yaml: colour.train.rare_weight.colour: the answers have no"):
