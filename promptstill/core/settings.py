@@ -97,16 +97,18 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401
 class _Loader(yaml.SafeLoader):
     """Refuses a key that is in a mapping twice, of which PyYAML would keep the last one without a word."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401
+        # Before the mappings that `<<` names are copied into the node, because their keys may be repeated.
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
+        seen: set[tuple[str, str]] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
-                if key.value in seen:
-                    raise yaml.constructor.ConstructorError(
+                if (key.tag, key.value) in seen:
+                    raise yaml.MarkedYAMLError(
                         None, None, f"the key {key.value} is there twice", key.start_mark
                     )
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
+                seen.add((key.tag, key.value))
+        return node
 
 
 def task_names() -> list[str]:

@@ -90,6 +90,16 @@ def test_a_merged_mapping_may_repeat_a_key(tmp_path: Path) -> None:
     }
 
 
+def test_a_mapping_that_is_merged_before_it_is_read_may_repeat_a_merged_key(tmp_path: Path) -> None:
+    write(tmp_path / "x.yaml", "a: &a {k: 0}\nb: {c: {d: &d {<<: *a, k: 1}}}\ne: {<<: *d}\n")
+    assert read_yaml(tmp_path / "x.yaml") == {"a": {"k": 0}, "b": {"c": {"d": {"k": 1}}}, "e": {"k": 1}}
+
+
+def test_a_number_and_its_text_are_different_keys(tmp_path: Path) -> None:
+    write(tmp_path / "x.yaml", "{1: a, '1': b}\n")
+    assert read_yaml(tmp_path / "x.yaml") == {1: "a", "1": "b"}
+
+
 def test_a_number_that_is_not_finite_is_no_setting(project: Path) -> None:
     edit(project, ["colour", "split", "link", "meaning"], float("nan"))
     with pytest.raises(UserError, match=r"colour.split.link.meaning: input should be a finite number"):
