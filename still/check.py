@@ -107,10 +107,7 @@ def _check_names(
         names = [entry.name for entry in slices]
         findings.read(lambda: refuse_unknown_slices(task, split, names))
     if isinstance(train, TrainParams) and spec is not None:
-        # One key at a time, because train stops at the first that it does not know.
-        for key, weight in train.rare_weight.items():
-            alone = train.model_copy(update={"rare_weight": {key: weight}})
-            findings.read(partial(refuse_unknown_keys, task, alone, spec))
+        findings.read(lambda: refuse_unknown_keys(task, train, spec))
 
 
 def _evaluate(suite: Suite) -> None:

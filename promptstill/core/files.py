@@ -37,7 +37,8 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
             if not raw.strip():
                 continue
             try:
-                value = _DECODER.decode(raw.decode("utf-8"))
+                # Some programs begin a file in UTF-8 with a byte order mark.
+                value = _DECODER.decode(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
             except UnicodeDecodeError as error:
                 raise UserError(
                     f"{name}:{number}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8"
@@ -165,7 +166,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
     if not path.exists():
         raise UserError(f"{path}: no such file; create it, or `dvc pull` it")
     try:
-        return _DECODER.decode(path.read_text(encoding="utf-8"))
+        return _DECODER.decode(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
     except json.JSONDecodeError as error:
@@ -179,7 +180,7 @@ def read_text(path: Path) -> str:
     if not path.exists():
         raise UserError(f"{path}: no such file; create it")
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
 

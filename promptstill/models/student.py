@@ -46,6 +46,8 @@ def read_student(task: str) -> Student:
             f"{path}: no such file; build the student with `dvc repro`, or get it with `dvc pull`"
         )
     student: Student = read_json(path)
+    if not isinstance(student, dict):
+        raise UserError(f"{path}: not a JSON object; build the student anew with `dvc repro`")
     if missing := sorted(Student.__required_keys__ - student.keys()):
         raise UserError(f"{path}: {missing[0]}: missing; build the student anew with `dvc repro`")
     return student

@@ -126,6 +126,11 @@ def test_a_weight_for_a_key_that_answers_do_not_have_is_refused_before_anything_
         UserError, match=r"params.yaml: colour.train.rare_weight.alarn: .*mean alarm\?\); name"
     ):
         refuse_unknown_keys("colour", heavy, JSON)
+    twice = train_params(rare_weight={"alarn": 3.0, "color": 2.0})
+    with pytest.raises(
+        UserError, match=r"rare_weight.alarn: .*; params.yaml: colour.train.rare_weight.color"
+    ):
+        refuse_unknown_keys("colour", twice, JSON)
     with pytest.raises(UserError, match=r"colour.train.rare_weight.alarn: .* leave rare_weight empty"):
         refuse_unknown_keys("colour", heavy, TEXT)
 

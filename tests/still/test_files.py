@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from promptstill.console.errors import UserError
-from promptstill.core.files import read_json, replacing, write_csv, write_rows
+from promptstill.core.files import read_json, read_text, replacing, write_csv, write_rows
 from promptstill.core.files import read_lines as read_numbered
 from tests.project import read_lines, write
 
@@ -61,6 +61,14 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, value: str, message
     write(tmp_path / "rows.jsonl", f'{{"a": "\\ud83d\\ude00"}}\n{{"a": {value}}}\n')
     with pytest.raises(UserError, match=rf"^rows:2: {message}"):
         list(read_numbered(tmp_path / "rows.jsonl", shown_as="rows"))
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
+    for name, text in {"a.json": '{"a": 1}', "a.jsonl": '{"a": 1}\n{"a": 2}\n', "a.md": "text"}.items():
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_json(tmp_path / "a.json") == {"a": 1}
+    assert list(read_numbered(tmp_path / "a.jsonl")) == [(1, {"a": 1}), (2, {"a": 2})]
+    assert read_text(tmp_path / "a.md") == "text"
 
 
 def test_a_document_with_a_number_that_is_too_long_is_named(tmp_path: Path) -> None:

@@ -91,6 +91,10 @@ def test_a_student_of_another_version_is_an_error(student: Path) -> None:
     del content["files"]
     (student / "student.json").write_text(json.dumps(content))
     assert problem() == "models/colour/student.json: files: missing; build the student anew with `dvc repro`"
+    write(student / "student.json", "[]")
+    assert (
+        problem() == "models/colour/student.json: not a JSON object; build the student anew with `dvc repro`"
+    )
 
 
 @pytest.mark.parametrize(
