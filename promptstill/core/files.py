@@ -18,6 +18,7 @@ from promptstill.console.errors import UserError
 # A JSON object as it was read, before anything has checked it.
 JsonObject = dict[str, Any]
 R = TypeVar("R")
+HALF_PAIR = "half of a surrogate pair, which UTF-8 cannot store; repair the text"
 
 
 def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tuple[int, JsonObject]]:
@@ -38,17 +39,16 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
                 continue
             try:
                 # Some programs begin a file in UTF-8 with a byte order mark.
-                value = _DECODER.decode(raw.decode("utf-8-sig" if number == 1 else "utf-8"))
+                text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                value = _DECODER.decode(text)
             except UnicodeDecodeError as error:
                 raise UserError(
                     f"{name}:{number}: not UTF-8 (byte {error.start + 1}); save the file as UTF-8"
                 ) from None
             except (ValueError, RecursionError) as error:
                 raise UserError(f"{name}:{number}: not JSON ({error}); fix or remove the line") from None
-            if (b"\\ud" in raw or b"\\uD" in raw) and not _encodable(value):
-                raise UserError(
-                    f"{name}:{number}: half of a surrogate pair, which UTF-8 cannot store; repair the text"
-                )
+            if _half_pair(text, value):
+                raise UserError(f"{name}:{number}: {HALF_PAIR}")
             if not isinstance(value, dict):
                 raise UserError(
                     f"{name}:{number}: not a JSON object but {type(value).__name__}; write one row per line"
@@ -56,12 +56,15 @@ def read_lines(path: Path, made_by: str = "", shown_as: str = "") -> Iterator[tu
             yield number, value
 
 
-def _encodable(value: object) -> bool:
+def _half_pair(text: str, value: object) -> bool:
+    """Whether a JSON text, which has this value, escapes half of a surrogate pair."""
+    if "\\ud" not in text and "\\uD" not in text:
+        return False
     try:
         compact_json(value).encode("utf-8")
     except UnicodeEncodeError:
-        return False
-    return True
+        return True
+    return False
 
 
 def iter_rows(path: Path, kind: type[R], made_by: str = "") -> Iterator[R]:
@@ -166,13 +169,17 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
     if not path.exists():
         raise UserError(f"{path}: no such file; create it, or `dvc pull` it")
     try:
-        return _DECODER.decode(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        value = _DECODER.decode(text)
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8; save the file as UTF-8") from None
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg}); fix the line") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error}); fix the file") from None
+    if _half_pair(text, value):
+        raise UserError(f"{path}: {HALF_PAIR}")
+    return value
 
 
 def read_text(path: Path) -> str:

@@ -95,7 +95,18 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that is in a mapping twice, of which PyYAML would keep the last one without a word."""
+    """Refuses what PyYAML accepts and no other program can use: a key that is in a mapping twice, of which it
+    keeps the last one, text that UTF-8 cannot store, and integers that Python cannot print."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:  # noqa: ANN401
+        if isinstance(node, yaml.ScalarNode):
+            node.value.encode("utf-8")
+        return super().construct_scalar(node)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        value: int = super().construct_yaml_int(node)
+        str(value)
+        return value
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:  # noqa: ANN401
         # Before the mappings that `<<` names are copied into the node, because their keys may be repeated.
@@ -109,6 +120,9 @@ class _Loader(yaml.SafeLoader):
                     )
                 seen.add((key.tag, key.value))
         return node
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def task_names() -> list[str]:

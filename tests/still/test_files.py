@@ -71,6 +71,12 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     assert read_text(tmp_path / "a.md") == "text"
 
 
+def test_half_of_a_surrogate_pair_in_a_document_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a.json", '{"a": "\\ud83d\\ude00", "b": "\\ud800"}')
+    with pytest.raises(UserError, match=r"a\.json: half of a surrogate pair"):
+        read_json(tmp_path / "a.json")
+
+
 def test_a_document_with_a_number_that_is_too_long_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.json", "1" * 5000)
     with pytest.raises(UserError, match=r"a\.json: not JSON"):

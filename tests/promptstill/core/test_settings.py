@@ -70,6 +70,8 @@ def test_a_mistake_is_an_error_with_the_path_of_its_key(
         ("[" * 3000, "recursion"),
         ("!!bool maybe", "maybe"),
         ("!!python/object:os.system x", "could not determine a constructor"),
+        ("0x" + "f" * 4000, "4300 digits"),
+        ('"\\uD800"', "surrogates not allowed"),
         ("1\ncolour: 2", "the key colour is there twice"),
     ],
 )
