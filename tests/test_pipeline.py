@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -10,6 +11,7 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
+from promptstill.answers.prediction import Prediction
 from promptstill.rows.row import SplitRow
 from tests.conftest import Run
 from tests.pipeline import TASKS, dvc, git, lock, stages_run
@@ -32,14 +34,24 @@ def test_a_second_run_does_nothing(clone: Path) -> None:
 
 def test_the_outs_are_consistent(built: Path) -> None:
     metrics = yaml.safe_load((built / "data/eval/colour-json/metrics.json").read_text())
-    contestants = {"student", "base", "teacher", "baseline", "majority", "student_teacher_agreement"}
+    baselines = {"embeddings", "ngrams"}
+    contestants = {"student", "base", "prompted", "teacher", "majority", *baselines}
+    comparisons = {"better_baseline", "student_minus", "student_teacher_agreement"}
     facts = {"confidence_level", "prompt_tokens_saved_per_request"}
     assert set(metrics) == {"golden", "test"} | facts
     for name in ("golden", "test"):
-        assert set(metrics[name]) == contestants
+        assert set(metrics[name]) == contestants | comparisons
+        assert metrics[name]["better_baseline"] in baselines
+        assert set(metrics[name]["student_minus"]) == contestants - {"student"}
+        for lead in metrics[name]["student_minus"].values():
+            assert set(lead) == {"accuracy", "alarm_accuracy"}
+            assert lead["accuracy"]["low"] <= lead["accuracy"]["difference"] <= lead["accuracy"]["high"]
         keys = {"accuracy", "accuracy_low", "accuracy_high", "macro_f1", "valid", "alarm_accuracy", "n"}
         assert keys <= set(metrics[name]["student"])
     assert metrics["golden"]["teacher"]["accuracy"] == 1.0
+    for prediction in read_lines(built / "data/eval/colour-json/rows.jsonl"):
+        assert set(prediction) == set(Prediction.__annotations__)
+        assert all(isinstance(prediction[contestant], str) for contestant in contestants)
     assert metrics["prompt_tokens_saved_per_request"] > 10
 
     # A row that is in train explains itself from its own fields.
@@ -171,8 +183,9 @@ def test_the_scores_that_git_keeps_are_those_of_eval(built: Path) -> None:
     for name in ("golden", "test"):
         kept = yaml.safe_load((built / f"metrics/colour-json/scores_{name}.json").read_text())
         facts = {key: kept.pop(key) for key in ("cases", "baseline", "train_rows")}
-        student, baseline = details[name]["student"], details[name]["baseline"]
-        assert facts == {"cases": student["n"], "baseline": baseline["accuracy"], "train_rows": len(train)}
+        student = details[name]["student"]
+        better = max(details[name][baseline]["accuracy"] for baseline in ("embeddings", "ngrams"))
+        assert facts == {"cases": student["n"], "baseline": better, "train_rows": len(train)}
         assert set(kept) == {"accuracy", "accuracy_low", "accuracy_high", "alarm_accuracy"}
         assert kept.items() <= student.items()
 
@@ -189,6 +202,9 @@ def test_the_summary_shows_rows_and_scores_of_a_build(built: Path, run: Run) -> 
         assert f"{task}: ingest {counts['ingest']['kept']}" in text
         assert f"train {counts['split']['train']} / validation {counts['split']['validation']} /" in text
     assert text.count("golden student ") == len(TASKS)
+    for name in ("golden", "test"):
+        compared = rf"{name}: the student is (better than|worse than|not distinguishable from) \w+ "
+        assert len(re.findall(compared, text)) == len(TASKS)
 
 
 def test_plots_and_experiments_work_as_dvc_users_expect(clone: Path) -> None:

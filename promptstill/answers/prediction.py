@@ -16,8 +16,10 @@ class Prediction(TypedDict):
     answer: str
     student: str
     base: str
+    prompted: str
     teacher: str
-    baseline: str
+    embeddings: str
+    ngrams: str
     majority: str
     student_confidence: float
     student_token_confidence: float

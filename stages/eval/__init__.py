@@ -1,1 +1,1 @@
-"""Adapter, test rows and golden cases in; scores of student, base, teacher and baseline out."""
+"""Adapter, test rows and golden cases in; scores of student, base, teacher and baselines out."""

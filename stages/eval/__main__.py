@@ -1,4 +1,4 @@
-"""eval: student, base model, teacher and baseline side by side, on the test split and the golden set."""
+"""eval: student, base model, teacher and baselines side by side, on the test split and the golden set."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ def main(task: str) -> None:
     from stages.eval.contestants import ask_contestants, prompt_tokens_saved
     from stages.eval.metrics import headline, metrics_of, summary_lines, tables_of
 
-    answered, speed = ask_contestants(sets, train_rows, student, model_dir(task), params, spec)
+    prompt = read_text(prompt_file(task))
+    answered, speed = ask_contestants(sets, train_rows, student, model_dir(task), prompt, params, spec)
     by_set = {name: [case for case in answered if case.set == name] for name in sets}
-    saved = prompt_tokens_saved(read_text(prompt_file(task)), student["base"])
+    saved = prompt_tokens_saved(prompt, student["base"])
     metrics = metrics_of(by_set, saved, spec, params.confidence_level)
 
     write_rows(out("eval", task), (case.prediction() for case in answered))
@@ -58,4 +59,4 @@ def main(task: str) -> None:
 
 
 if __name__ == "__main__":
-    stage_main(main, "Compare student, base, teacher and baseline on a task.")
+    stage_main(main, "Compare student, base, teacher and baselines on a task.")

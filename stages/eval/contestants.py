@@ -1,4 +1,4 @@
-"""The contestants: student, base model, teacher and baseline answer the same cases."""
+"""The contestants: student, base with and without the prompt, teacher and baselines, on the same cases."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ from promptstill.console.progress import progress
 from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer, with_adapter
 from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, SampledCase, SplitRow
-from stages.eval.baseline import baseline_answers, majority_answer
+from stages.eval.baselines import answers_from, majority_answer, ngram_features
 from stages.eval.params import EvalParams
 from stages.eval.replies import Reply, generate_replies
 
 SetName = Literal["golden", "test"]
-Contestant = Literal["student", "base", "teacher", "baseline", "majority"]
+Contestant = Literal["student", "base", "prompted", "teacher", "embeddings", "ngrams", "majority"]
 CONTESTANTS: tuple[Contestant, ...] = get_args(Contestant)
+BASELINES: tuple[Contestant, ...] = ("embeddings", "ngrams")
+# Room for the prose that a base writes around its answer when it has the teacher's prompt.
+PROSE_TOKENS = 64
 
 
 @dataclass(frozen=True)
@@ -50,8 +53,10 @@ class Answered:
             "answer": json.dumps(self.case["answer"], ensure_ascii=False),
             "student": texts["student"],
             "base": texts["base"],
+            "prompted": texts["prompted"],
             "teacher": texts["teacher"],
-            "baseline": texts["baseline"],
+            "embeddings": texts["embeddings"],
+            "ngrams": texts["ngrams"],
             "majority": texts["majority"],
             "student_confidence": self.student_reply.confidence,
             "student_token_confidence": self.student_reply.token_confidence,
@@ -64,6 +69,7 @@ def ask_contestants(
     train_rows: Sequence[SplitRow],
     student: Student,
     adapter: Path,
+    prompt: str,
     params: EvalParams,
     spec: AnswerSpec,
 ) -> tuple[list[Answered], dict[str, float]]:
@@ -73,18 +79,21 @@ def ask_contestants(
 
     tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
-    with progress(2 * len(texts), "answering") as bar:
+    with progress(3 * len(texts), "answering") as bar:
         base_replies = generate_replies(texts, model, tokenizer, *limits, bar)
+        longer = (limits[0], limits[1] + PROSE_TOKENS)
+        prompted = generate_replies(texts, model, tokenizer, *longer, bar, prompt)
         started = time.perf_counter()
         replies = generate_replies(texts, with_adapter(model, adapter), tokenizer, *limits, bar)
         seconds = time.perf_counter() - started
     speed = {"rows": len(texts), "rows_per_second": round(len(texts) / seconds, 1)}
 
-    vectors = embed([*(row["input"] for row in train_rows), *texts], params.encoder)
-    train_vectors, vectors = vectors[: len(train_rows)], vectors[len(train_rows) :]
-    train_answers = [row["answer"] for row in train_rows]
-    baseline = baseline_answers(train_vectors, train_answers, vectors, spec, params.baseline_c)
-    majority = majority_answer(train_answers, spec)
+    learnt = [row["input"] for row in train_rows]
+    vectors = embed([*learnt, *texts], params.encoder)
+    embeddings = answers_from(vectors[: len(learnt)], train_rows, vectors[len(learnt) :], spec)
+    train_features, features = ngram_features(learnt, texts)
+    ngrams = answers_from(train_features, train_rows, features, spec)
+    majority = majority_answer([row["answer"] for row in train_rows], spec)
     answered = [
         Answered(
             name,
@@ -92,8 +101,10 @@ def ask_contestants(
             {
                 "student": replies[i].parsed(spec).answer,
                 "base": base_replies[i].parsed(spec).answer,
+                "prompted": prompted[i].parsed(spec).answer,
                 "teacher": decide(case["samples"], spec)["answer"],
-                "baseline": baseline[i],
+                "embeddings": embeddings[i],
+                "ngrams": ngrams[i],
                 "majority": majority,
             },
             replies[i],

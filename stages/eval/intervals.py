@@ -43,6 +43,31 @@ def interval(right: Sequence[bool], components: Sequence[str], level: float) -> 
     return round(float(low), 4), round(float(high), 4)
 
 
+def difference(
+    left: Sequence[bool], right: Sequence[bool], components: Sequence[str], level: float
+) -> tuple[float, float, float]:
+    """The share of `left` minus the share of `right` over the same cases, with its interval.
+
+    This is the adjusted Wald interval for matched pairs (Agresti and Min 2005), with components as the
+    clusters of its variance. It adds one observation in which both agree, and one in which they differ, half
+    of it for each side. So two that never differ are not declared equal for certain.
+    """
+    _, of_case = np.unique(np.array(components, dtype=object), return_inverse=True)
+    sizes = np.bincount(of_case)
+    gains = np.bincount(of_case, weights=np.subtract(left, right, dtype=float))
+    cases = float(sizes.sum())
+    if not cases:
+        return 0.0, -1.0, 1.0
+    # An added observation is as large as a component is on average.
+    size = cases / len(sizes)
+    whole = cases + 2 * size
+    centre = gains.sum() / whole
+    spread = ((gains - centre * sizes) ** 2).sum() + size**2 * (1 + 2 * centre**2)
+    half = float(norm.ppf((1 + level) / 2)) * spread**0.5 / whole
+    low, high = max(-1.0, centre - half), min(1.0, centre + half)
+    return round(float(gains.sum() / cases), 4), round(float(low), 4), round(float(high), 4)
+
+
 def _resampled(hits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Shares of `RESAMPLES` draws of components with replacement, from a fixed seed; shape (RESAMPLES,)."""
     generator, count = np.random.default_rng(0), len(sizes)

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptstill.answers.spec import AnswerSpec
-from stages.eval.contestants import CONTESTANTS, Answered, SetName
+from stages.eval.contestants import BASELINES, CONTESTANTS, Answered, SetName
 from stages.eval.scores import (
     LABEL_COLUMNS,
     SLICE_COLUMNS,
     agreement,
     confusion,
+    gains,
     judged,
     label_table,
     scores,
     slice_rows,
 )
+from stages.eval.verdict import against_baseline
 
 # Columns and rows of a table.
 Table = tuple[Sequence[str], Sequence[Sequence[object]]]
@@ -29,8 +31,16 @@ def metrics_of(
     metrics: dict[str, Any] = {}
     for name, cases in by_set.items():
         answers = {contestant: judged(cases, contestant) for contestant in CONTESTANTS}
+        scored = {contestant: scores(answers[contestant], spec, level) for contestant in CONTESTANTS}
         metrics[name] = {
-            **{contestant: scores(answers[contestant], spec, level) for contestant in CONTESTANTS},
+            **scored,
+            # The better one on this very set, so that the student's lead is never overstated.
+            "better_baseline": max(BASELINES, key=lambda baseline: scored[baseline]["accuracy"]),
+            "student_minus": {
+                contestant: gains(answers["student"], answers[contestant], spec, level)
+                for contestant in CONTESTANTS
+                if contestant != "student"
+            },
             "student_teacher_agreement": agreement(answers["student"], answers["teacher"], spec),
         }
     return {
@@ -48,7 +58,7 @@ def headline(scored: Mapping[str, Any], train_rows: int, spec: AnswerSpec) -> di
         "cases": student["n"],
         **{key: student[key] for key in ("accuracy", "accuracy_low", "accuracy_high")},
         **{key: student[key] for key in spec.rules.scored.values()},
-        "baseline": scored["baseline"]["accuracy"],
+        "baseline": scored[scored["better_baseline"]]["accuracy"],
         "train_rows": train_rows,
     }
 
@@ -70,6 +80,7 @@ def summary_lines(metrics: Mapping[str, Any], speed: Mapping[str, float]) -> lis
     accuracy = ", ".join(f"{name} {golden[name]['accuracy']:.3f}" for name in CONTESTANTS)
     return [
         f"golden accuracy of {golden['student']['n']}: {accuracy}",
+        *(f"{name}: the student is {against_baseline(metrics[name])}" for name in ("golden", "test")),
         f"test accuracy of {test['student']['n']}: student {test['student']['accuracy']:.3f}, valid "
         f"{test['student']['valid']:.3f}, agreement with teacher {test['student_teacher_agreement']:.3f}",
         f"{metrics['prompt_tokens_saved_per_request']} prompt tokens saved per request; "

@@ -14,8 +14,5 @@ class EvalParams(StageParams):
 
     stage: ClassVar[str] = "eval"
 
-    encoder: str = Field(description="sentence-transformers model of the baseline")
-    baseline_c: float = Field(
-        gt=0, description="inverse regularisation of the baseline's logistic regression"
-    )
+    encoder: str = Field(description="sentence-transformers model of the baseline `embeddings`")
     confidence_level: float = Field(default=0.95, gt=0, lt=1, description="confidence level of all intervals")

@@ -14,8 +14,11 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import canonical_json
 from promptstill.rows.row import Answer
 from stages.eval.contestants import Answered, Contestant
-from stages.eval.intervals import interval
+from stages.eval.intervals import difference, interval
+from stages.eval.verdict import verdict
 
+# The metric of the label.
+ACCURACY = "accuracy"
 LABEL_COLUMNS = ("label", "precision", "recall", "f1", "cases")
 SLICE_COLUMNS = ("slice", "cases", "slice_and_cases", "who", "accuracy", "low", "high")
 
@@ -62,23 +65,30 @@ def scores(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> dict[str,
     truth = [spec.label(case.truth) for case in cases]
     answers = [_label(case, spec) for case in cases]
     components = [case.component for case in cases]
-    right = [expected == label for expected, label in zip(truth, answers, strict=True)]
-    low, high = interval(right, components, level)
     macro_f1 = f1_score(truth, answers, labels=sorted(set(truth)), average="macro", zero_division=0)
     metrics: dict[str, Any] = {
-        "accuracy": _share(sum(right), len(cases)),
-        "accuracy_low": low,
-        "accuracy_high": high,
         "macro_f1": round(float(macro_f1), 4),
         "valid": _share(sum(case.answer is not None for case in cases), len(cases)),
     }
-    for key, name in spec.rules.scored.items():
-        right = [
-            case.answer is not None and _value(case.answer, key) == _value(case.truth, key) for case in cases
-        ]
+    for name in (ACCURACY, *spec.rules.scored.values()):
+        right = [_right(case, name, spec) for case in cases]
         low, high = interval(right, components, level)
         metrics |= {name: _share(sum(right), len(cases)), f"{name}_low": low, f"{name}_high": high}
     return metrics | {"n": len(cases), "components": len(set(components))}
+
+
+def gains(
+    student: Sequence[Judged], other: Sequence[Judged], spec: AnswerSpec, level: float
+) -> dict[str, dict[str, Any]]:
+    """How much more accurate the student is than another contestant on the same cases: the difference of the
+    accuracies with its interval and the verdict, for the label and every other scored key."""
+    components = [case.component for case in student]
+    differences = {}
+    for name in (ACCURACY, *spec.rules.scored.values()):
+        ours, theirs = ([_right(case, name, spec) for case in cases] for cases in (student, other))
+        value, low, high = difference(ours, theirs, components, level)
+        differences[name] = {"difference": value, "low": low, "high": high, "verdict": verdict(low, high)}
+    return differences
 
 
 def agreement(left: Sequence[Judged], right: Sequence[Judged], spec: AnswerSpec) -> float:
@@ -127,6 +137,16 @@ def slice_rows(
         for scores_of_slice in zip(*tables.values(), strict=True)
         for who, score in zip(tables, scores_of_slice, strict=True)
     ]
+
+
+def _right(case: Judged, name: str, spec: AnswerSpec) -> bool:
+    """Whether the answer is right by a metric: `accuracy` is that of the label, the others have their key."""
+    if case.answer is None:
+        return False
+    if name == ACCURACY:
+        return spec.label(case.answer) == spec.label(case.truth)
+    key = next(key for key, metric in spec.rules.scored.items() if metric == name)
+    return _value(case.answer, key) == _value(case.truth, key)
 
 
 def _label(case: Judged, spec: AnswerSpec) -> str:

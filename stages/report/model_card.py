@@ -12,7 +12,7 @@ from stages.report.build import SETS, Build
 from stages.report.certificate import certificate, thresholds
 from stages.report.labels import MAX_LABELS, most_first
 from stages.report.render import render_markdown
-from stages.report.scores import Score, contestants, scores
+from stages.report.scores import Score, contestants, opponents, scores
 
 
 def model_card(build: Build) -> ModelCard:
@@ -36,6 +36,7 @@ def model_card(build: Build) -> ModelCard:
         near_pairs=sum(pair.near_pairs for pair in pairs),
         thresholds=thresholds(metrics["leaks"]),
         contestants=contestants(metrics["eval"], build.spec),
+        opponents=opponents(metrics["eval"], build.spec),
         level=build.confidence_level,
     )
     return ModelCard(f"---\n{card_data(build).to_yaml()}\n---\n\n{body}")

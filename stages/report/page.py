@@ -12,7 +12,7 @@ from stages.report.curve import charts
 from stages.report.flow import flow
 from stages.report.mistakes import mistakes, wrong
 from stages.report.render import render_html
-from stages.report.scores import contestants, slices
+from stages.report.scores import contestants, opponents, slices
 
 # Examples of wrong answers for each set.
 EXAMPLES = 12
@@ -37,6 +37,7 @@ def page(build: Build) -> str:
         splits=SPLITS,
         sets=ABOUT_SETS,
         contestants=contestants(metrics["eval"], build.spec),
+        opponents=opponents(metrics["eval"], build.spec),
         level=build.confidence_level,
         steps=flow(metrics),
         pairs=pairs,

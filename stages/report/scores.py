@@ -10,10 +10,13 @@ from stages.report.build import SETS, Table
 
 CONTESTANTS = {
     "student": "the base model with the adapter, without the teacher's prompt",
-    "baseline": "logistic regression over embeddings of the train rows",
-    "teacher": "the prompted model that the student learned from",
-    "majority": "the most frequent answer of the train rows, whatever the input",
+    "embeddings": "a logistic regression over sentence embeddings of the train rows; for free text, the "
+    "value of the most similar row",
+    "ngrams": "the same over TF-IDF weights of characters and words",
+    "prompted": "the base model without the adapter, with the teacher's whole prompt",
     "base": "the base model without the adapter and without the prompt",
+    "majority": "the most frequent answer of the train rows, whatever the input",
+    "teacher": "the prompted model that the student learned from",
 }
 
 
@@ -34,6 +37,27 @@ class Contestant:
     name: str
     about: str
     scores: list[Score]
+
+
+@dataclass(frozen=True)
+class Lead:
+    """By how much the student's value of a score exceeds an opponent's, from -1 to 1, with its interval. The
+    student is better, worse or not distinguishable."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """A contestant with the student's leads over it on one set, that of accuracy first."""
+
+    name: str
+    better_baseline: bool
+    leads: list[Lead]
 
 
 @dataclass(frozen=True)
@@ -62,6 +86,30 @@ def scores(entry: JsonObject, spec: AnswerSpec) -> list[Score]:
         Score("valid answers", entry["valid"]),
         *(_with_interval(key.replace("_", " "), key, entry) for key in spec.rules.scored.values()),
     ]
+
+
+def opponents(metrics: JsonObject, spec: AnswerSpec) -> dict[str, list[Opponent]]:
+    """The student's leads over all other contestants on each set, from the content of `eval.json`."""
+    return {
+        name: [
+            Opponent(
+                who,
+                who == metrics[name]["better_baseline"],
+                [_lead(key, metrics[name]["student_minus"][who][key]) for key in _accuracies(spec)],
+            )
+            for who in CONTESTANTS
+            if who != "student"
+        ]
+        for name in SETS
+    }
+
+
+def _accuracies(spec: AnswerSpec) -> tuple[str, ...]:
+    return "accuracy", *spec.rules.scored.values()
+
+
+def _lead(key: str, entry: JsonObject) -> Lead:
+    return Lead(key.replace("_", " "), entry["difference"], entry["low"], entry["high"], entry["verdict"])
 
 
 def _with_interval(name: str, key: str, entry: JsonObject) -> Score:

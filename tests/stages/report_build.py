@@ -12,6 +12,7 @@ from promptstill.core.files import write_csv, write_json, write_rows
 from promptstill.core.paths import expectation_file, model_dir, out, plot_file, report_dir
 from stages.eval.contestants import CONTESTANTS
 from stages.eval.scores import SLICE_COLUMNS
+from stages.eval.verdict import verdict
 from stages.report.__main__ import main
 from stages.report.build import metrics_path
 
@@ -35,7 +36,9 @@ def prediction(
         "input": text,
         "slices": ["short"],
         "base": "null",
-        "baseline": answers["answer"],
+        "prompted": "null",
+        "embeddings": answers["answer"],
+        "ngrams": answers["answer"],
         "majority": answers["answer"],
         "student_confidence": confidence,
         "student_token_confidence": confidence,
@@ -59,6 +62,25 @@ def scored(accuracy: float) -> dict[str, Any]:
     interval = {"accuracy": accuracy, "accuracy_low": accuracy / 2, "accuracy_high": (1 + accuracy) / 2}
     urgency = {name.replace("accuracy", "urgency"): value for name, value in interval.items()}
     return {**interval, **urgency, "macro_f1": accuracy, "valid": 1.0, "n": 3, "components": 2}
+
+
+def lead(difference: float) -> dict[str, Any]:
+    low, high = difference - 0.125, difference + 0.125
+    return {"difference": difference, "low": low, "high": high, "verdict": verdict(low, high)}
+
+
+def compared(accuracy: float) -> dict[str, Any]:
+    """A set's scores. The student is worse than `ngrams` and better than `base`."""
+    others = [who for who in CONTESTANTS if who != "student"]
+    leads = {"base": lead(0.5), "ngrams": lead(-0.25)}
+    return {
+        **{who: scored(accuracy) for who in CONTESTANTS},
+        "better_baseline": "ngrams",
+        "student_minus": {
+            who: {"accuracy": leads.get(who, lead(0.0)), "urgency": lead(0.0)} for who in others
+        },
+        "student_teacher_agreement": 0.5,
+    }
 
 
 def counts(
@@ -128,8 +150,8 @@ def write_build() -> None:
             "dataset_sha256": hashes["train"],
         },
         "eval": {
-            name: {who: scored(score) for who in CONTESTANTS} | {"student_teacher_agreement": 0.5}
-            for name, score in (("golden", 0.75), ("test", 0.5))
+            "golden": compared(0.75),
+            "test": compared(0.5),
         }
         | {"confidence_level": 0.95, "prompt_tokens_saved_per_request": 321},
         "leaks": leaks(0) | {"files_sha256": hashes},

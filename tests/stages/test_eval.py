@@ -1,18 +1,17 @@
-"""eval: scores, intervals, tables and the baseline."""
+"""eval: scores, intervals, tables and the majority answer."""
 
 from __future__ import annotations
 
 import itertools
 from typing import Any
 
-import numpy as np
 import pytest
 
 from promptstill.answers.classes import INVALID, OTHER_TEXT
 from promptstill.answers.classes import TEXT as OPEN
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.rows.row import Answer
-from stages.eval.baseline import baseline_answers, majority_answer
+from stages.eval.baselines import majority_answer
 from stages.eval.intervals import interval, wilson
 from stages.eval.scores import (
     Judged,
@@ -156,18 +155,3 @@ def test_tables_by_label_and_by_slice() -> None:
         ("all", 3, 0.6667),
         ("short", 2, 1.0),
     ]
-
-
-def test_the_baseline_learns_each_scored_key() -> None:
-    vectors = np.eye(4, dtype=np.float32)
-    answers: list[Answer] = [
-        {"colour": "red", "sure": 0.9, "alarm": None},
-        {"colour": "blue", "sure": 0.9, "alarm": None},
-        {"colour": "red", "sure": 0.5, "alarm": "fire"},
-        {"colour": "blue", "sure": 0.9, "alarm": "fire"},
-    ]
-    learnt = baseline_answers(vectors, answers, vectors, JSON, c=1000)
-    colours = ["red", "blue", "red", "blue"]
-    alarms = [None, None, "fire", "fire"]
-    assert learnt == [{"colour": c, "alarm": a} for c, a in zip(colours, alarms, strict=True)]
-    assert baseline_answers(vectors, ["red"] * 4, vectors[:1], TEXT, 1) == ["red"]

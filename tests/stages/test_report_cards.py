@@ -13,10 +13,12 @@ from promptstill.console.errors import UserError
 from promptstill.core.files import write_rows
 from promptstill.core.metrics import RowsLostError
 from promptstill.core.paths import model_dir, out, report_dir
+from stages.eval.contestants import CONTESTANTS
 from stages.report.__main__ import main, read_build
 from stages.report.build import metrics_path
 from stages.report.flow import flow
 from stages.report.render import escape_markdown
+from stages.report.scores import CONTESTANTS as DESCRIBED
 from tests.stages.report_build import ATTACK, FILES, TASK, change, train_row, written
 
 
@@ -57,6 +59,21 @@ def test_the_model_card_states_where_the_student_comes_from(build: Path) -> None
         f"still predict {TASK}",
     ):
         assert fact in text, fact
+
+
+def test_the_cards_say_where_the_student_is_better_and_where_it_is_worse(build: Path) -> None:
+    card, page = written("model_card.md"), written("report.html")
+    assert card.count("| ngrams | -0.2500 (-0.3750 to -0.1250) | worse | +0.0000 ") == 2
+    assert card.count("| base | +0.5000 (+0.3750 to +0.6250) | better |") == 2
+    assert card.count("| teacher | +0.0000 (-0.1250 to +0.1250) | not distinguishable |") == 2
+    assert page.count(": the student is worse.") == 2
+    assert page.count("that of the better baseline, ngrams, is") == 2
+    assert page.count("the student's lead in points, on 3 cases in 2 components") == 2
+    assert "<td>not distinguishable</td>" in page
+
+
+def test_every_contestant_of_eval_has_a_description() -> None:
+    assert sorted(DESCRIBED) == sorted(CONTESTANTS)
 
 
 def test_the_dataset_card_names_the_file_of_each_split(build: Path) -> None:

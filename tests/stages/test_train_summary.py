@@ -10,7 +10,7 @@ from promptstill.console.errors import UserError
 from promptstill.models.student import load_tokenizer
 from stages.train import __main__ as train
 from stages.train.params import TrainParams
-from tests.stages.test_families import SCALED, random_model
+from tests.families import SCALED, random_model
 from tests.trained import TASK, write_split
 
 
