@@ -25,7 +25,7 @@ Contestant = Literal["student", "base", "prompted", "teacher", "embeddings", "ng
 CONTESTANTS: tuple[Contestant, ...] = get_args(Contestant)
 BASELINES: tuple[Contestant, ...] = ("embeddings", "ngrams")
 # Room for the prose that a base writes around its answer when it has the teacher's prompt.
-PROSE_TOKENS = 64
+PROSE_TOKENS = 32
 
 
 @dataclass(frozen=True)
