@@ -38,7 +38,7 @@ R = TypeVar("R")
 
 HERE = Path(__file__).parent
 LARGE, SMALL = 1_000_000, 30_000
-WHOLE_STAGE = (10_000, 20_000)
+WHOLE_STAGE = (20_000, 60_000)
 TEST, VALIDATION = 0.1, 0.05
 NEAR = {"meaning": 0.75, "text": 0.35}
 PARAMS = SplitParams.check(
