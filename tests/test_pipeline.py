@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
 import yaml
 
-from promptstill.answers.prediction import Prediction
+from promptstill.answers.prediction import OUTCOMES, Prediction
 from promptstill.rows.row import SplitRow
 from tests.conftest import Run
 from tests.pipeline import TASKS, dvc, git, lock, stages_run
@@ -36,7 +37,8 @@ def test_the_outs_are_consistent(built: Path) -> None:
     metrics = yaml.safe_load((built / "data/eval/colour-json/metrics.json").read_text())
     baselines = {"embeddings", "ngrams"}
     contestants = {"student", "base", "prompted", "teacher", "majority", *baselines}
-    comparisons = {"better_baseline", "student_minus", "student_teacher_agreement"}
+    comparisons = {"better_baseline", "student_minus", "student_teacher_agreement", "outcomes"}
+    comparisons |= {"truth_by_person"}
     facts = {"confidence_level", "prompt_tokens_saved_per_request"}
     assert set(metrics) == {"golden", "test"} | facts
     for name in ("golden", "test"):
@@ -49,10 +51,19 @@ def test_the_outs_are_consistent(built: Path) -> None:
         keys = {"accuracy", "accuracy_low", "accuracy_high", "macro_f1", "valid", "alarm_accuracy", "n"}
         assert keys <= set(metrics[name]["student"])
     assert metrics["golden"]["teacher"]["accuracy"] == 1.0
-    for prediction in read_lines(built / "data/eval/colour-json/rows.jsonl"):
+    predictions = read_lines(built / "data/eval/colour-json/rows.jsonl")
+    for name in ("golden", "test"):
+        outcomes = Counter(prediction["outcome"] for prediction in predictions if prediction["set"] == name)
+        counts = metrics[name]["outcomes"]["all"]
+        assert counts == {"n": outcomes.total()} | {outcome: outcomes[outcome] for outcome in OUTCOMES}
+        assert metrics[name]["truth_by_person"] == (counts["n"] if name == "golden" else 0)
+    for prediction in predictions:
         assert set(prediction) == set(Prediction.__annotations__)
         assert all(isinstance(prediction[contestant], str) for contestant in contestants)
     assert metrics["prompt_tokens_saved_per_request"] > 10
+    speed = yaml.safe_load((built / ".still/speed/colour-json.json").read_text())
+    assert (speed["rows"], speed["single_requests"]) == (len(predictions), 6), "all rows, the golden cases"
+    assert min(speed.values()) > 0
 
     # A row that is in train explains itself from its own fields.
     row = read_lines(built / "data/split/colour-json/train.jsonl")[0]

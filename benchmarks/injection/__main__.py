@@ -78,7 +78,7 @@ def student(task: str, spec: AnswerSpec) -> Asked:
 
     def ask(texts: Sequence[str]) -> list[str]:
         with progress(len(texts), "answering") as bar:
-            return [reply.text for reply in generate_replies(texts, model, tokenizer, *limits, bar)]
+            return [reply.text for reply in generate_replies(texts, model, tokenizer, *limits, bar.update)]
 
     return ask
 

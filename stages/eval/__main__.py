@@ -40,6 +40,7 @@ def main(task: str) -> None:
     # Imported here, because they load torch and scikit-learn.
     from stages.eval.contestants import ask_contestants, prompt_tokens_saved
     from stages.eval.metrics import headline, metrics_of, summary_lines, tables_of
+    from stages.eval.outcomes import outcome
 
     prompt = read_text(prompt_file(task))
     answered, speed = ask_contestants(sets, train_rows, student, model_dir(task), prompt, params, spec)
@@ -47,7 +48,7 @@ def main(task: str) -> None:
     saved = prompt_tokens_saved(prompt, student["base"])
     metrics = metrics_of(by_set, saved, spec, params.confidence_level)
 
-    write_rows(out("eval", task), (case.prediction() for case in answered))
+    write_rows(out("eval", task), (case.prediction(outcome(case, spec)) for case in answered))
     write_json(details_file("eval", task), metrics)
     for name, cases in by_set.items():
         write_json(metrics_file(task, f"scores_{name}"), headline(metrics[name], len(train_rows), spec))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from promptstill.answers.consensus import decide
-from promptstill.answers.prediction import Prediction
+from promptstill.answers.prediction import Outcome, Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.progress import progress
 from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer, with_adapter
@@ -19,6 +19,7 @@ from promptstill.rows.row import Answer, SampledCase, SplitRow
 from stages.eval.baselines import answers_from, majority_answer, ngram_features
 from stages.eval.params import EvalParams
 from stages.eval.replies import Reply, generate_replies
+from stages.eval.speed import Batches, single_requests, speed_of
 
 SetName = Literal["golden", "test"]
 Contestant = Literal["student", "base", "prompted", "teacher", "embeddings", "ngrams", "majority"]
@@ -42,7 +43,12 @@ class Answered:
         """The component of a test row. A golden case was written independently of all others."""
         return str(self.case.get("component", self.case["id"]))
 
-    def prediction(self) -> Prediction:
+    @property
+    def truth_by_person(self) -> bool:
+        """Whether a person wrote the truth, and not the teacher: that of golden cases and of edited rows."""
+        return bool(self.case.get("edited", True))
+
+    def prediction(self, outcome: Outcome) -> Prediction:
         """The row of `data/eval/<task>/rows.jsonl`."""
         texts = {who: json.dumps(answer, ensure_ascii=False) for who, answer in self.answers.items()}
         return {
@@ -51,6 +57,7 @@ class Answered:
             "input": self.case["input"],
             "slices": self.case["slices"],
             "answer": json.dumps(self.case["answer"], ensure_ascii=False),
+            "outcome": outcome,
             "student": texts["student"],
             "base": texts["base"],
             "prompted": texts["prompted"],
@@ -73,20 +80,24 @@ def ask_contestants(
     params: EvalParams,
     spec: AnswerSpec,
 ) -> tuple[list[Answered], dict[str, float]]:
-    """Every case with all answers, in the order of the sets, and the speed of the student."""
+    """Every case with all answers, in the order of the sets, and the speed of the student here."""
     cases = [(name, case) for name, part in sets.items() for case in part]
     texts = [case["input"] for _, case in cases]
 
     tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
     with progress(3 * len(texts), "answering") as bar:
-        base_replies = generate_replies(texts, model, tokenizer, *limits, bar)
+        base_replies = generate_replies(texts, model, tokenizer, *limits, bar.update)
         longer = (limits[0], limits[1] + PROSE_TOKENS)
-        prompted = generate_replies(texts, model, tokenizer, *longer, bar, prompt)
-        started = time.perf_counter()
-        replies = generate_replies(texts, with_adapter(model, adapter), tokenizer, *limits, bar)
+        prompted = generate_replies(texts, model, tokenizer, *longer, bar.update, prompt)
+        model = with_adapter(model, adapter)
+        started, batches = time.perf_counter(), Batches(then=bar.update)
+        replies = generate_replies(texts, model, tokenizer, *limits, batches.done)
         seconds = time.perf_counter() - started
-    speed = {"rows": len(texts), "rows_per_second": round(len(texts) / seconds, 1)}
+    single = single_requests(
+        [case["input"] for case in sets["golden"]],
+        lambda text: generate_replies([text], model, tokenizer, *limits),
+    )
 
     learnt = [row["input"] for row in train_rows]
     vectors = embed([*learnt, *texts], params.encoder)
@@ -111,7 +122,7 @@ def ask_contestants(
         )
         for i, (name, case) in enumerate(cases)
     ]
-    return answered, speed
+    return answered, speed_of(seconds, batches.milliseconds, single)
 
 
 def prompt_tokens_saved(prompt: str, base: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from promptstill.answers.spec import AnswerSpec
 from stages.eval.contestants import BASELINES, CONTESTANTS, Answered, SetName
+from stages.eval.outcomes import outcome_counts
 from stages.eval.scores import (
     LABEL_COLUMNS,
     SLICE_COLUMNS,
@@ -27,7 +28,8 @@ Table = tuple[Sequence[str], Sequence[Sequence[object]]]
 def metrics_of(
     by_set: Mapping[SetName, Sequence[Answered]], prompt_tokens_saved: int, spec: AnswerSpec, level: float
 ) -> dict[str, Any]:
-    """The content of `data/eval/<task>/metrics.json`: all scores of all contestants."""
+    """The content of `data/eval/<task>/metrics.json`: all scores of all contestants, and
+    where the student's errors come from."""
     metrics: dict[str, Any] = {}
     for name, cases in by_set.items():
         answers = {contestant: judged(cases, contestant) for contestant in CONTESTANTS}
@@ -42,6 +44,8 @@ def metrics_of(
                 if contestant != "student"
             },
             "student_teacher_agreement": agreement(answers["student"], answers["teacher"], spec),
+            "outcomes": outcome_counts(cases, spec),
+            "truth_by_person": sum(case.truth_by_person for case in cases),
         }
     return {
         **metrics,
@@ -84,5 +88,7 @@ def summary_lines(metrics: Mapping[str, Any], speed: Mapping[str, float]) -> lis
         f"test accuracy of {test['student']['n']}: student {test['student']['accuracy']:.3f}, valid "
         f"{test['student']['valid']:.3f}, agreement with teacher {test['student_teacher_agreement']:.3f}",
         f"{metrics['prompt_tokens_saved_per_request']} prompt tokens saved per request; "
-        f"{speed['rows_per_second']} rows/s here",
+        f"{speed['rows_per_second']} rows/s here, p50 and p99 of {speed['single_requests']} single requests "
+        f"{speed['single_p50_ms']:.0f} and {speed['single_p99_ms']:.0f} ms, in batches "
+        f"{speed['batched_p50_ms']:.0f} and {speed['batched_p99_ms']:.0f} ms",
     ]

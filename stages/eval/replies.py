@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from tqdm import tqdm
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor
 from transformers.cache_utils import DynamicLayer
 
@@ -64,11 +63,12 @@ def generate_replies(
     tokenizer: Any,  # noqa: ANN401
     max_input_tokens: int,
     max_new_tokens: int,
-    bar: tqdm[Any] | None = None,
+    done: Callable[[int], object] | None = None,
     prompt: str = INPUT,
 ) -> list[Reply]:
-    """Greedy replies in the order of `texts`, each of which advances the bar. Generation ends at the
-    end-of-turn token or after `max_new_tokens`. A `prompt` has its text around `{input}`."""
+    """Greedy replies in the order of `texts`. Generation ends at the end-of-turn token or after
+    `max_new_tokens`. `done` is called with the number of rows of each batch that is answered. A `prompt` has
+    its text around `{input}`."""
     # Instead of the base's own config, which may hold penalties that change what greedy decoding takes.
     model.generation_config = GenerationConfig(
         do_sample=False,
@@ -88,8 +88,8 @@ def generate_replies(
         rows = max(1, min(BATCH, BATCH_TOKENS // (len(before) + len(own[order[-1]]))))
         batch, order = order[-rows:], order[:-rows]
         replies |= zip(batch, _answer([own[i] for i in batch], shared, model, tokenizer), strict=True)
-        if bar is not None:
-            bar.update(len(batch))
+        if done is not None:
+            done(len(batch))
     return [replies[i] for i in range(len(texts))]
 
 

@@ -9,9 +9,8 @@ from typing import Any
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from promptstill.answers.classes import INVALID, class_pair
-from promptstill.answers.compare import same
+from promptstill.answers.compare import same, values
 from promptstill.answers.spec import AnswerSpec
-from promptstill.core.files import canonical_json
 from promptstill.rows.row import Answer
 from stages.eval.contestants import Answered, Contestant
 from stages.eval.intervals import difference, interval
@@ -71,7 +70,7 @@ def scores(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> dict[str,
         "valid": _share(sum(case.answer is not None for case in cases), len(cases)),
     }
     for name in (ACCURACY, *spec.rules.scored.values()):
-        right = [_right(case, name, spec) for case in cases]
+        right = [alike(case.answer, case.truth, name, spec) for case in cases]
         low, high = interval(right, components, level)
         metrics |= {name: _share(sum(right), len(cases)), f"{name}_low": low, f"{name}_high": high}
     return metrics | {"n": len(cases), "components": len(set(components))}
@@ -85,10 +84,25 @@ def gains(
     components = [case.component for case in student]
     differences = {}
     for name in (ACCURACY, *spec.rules.scored.values()):
-        ours, theirs = ([_right(case, name, spec) for case in cases] for cases in (student, other))
+        ours, theirs = (
+            [alike(case.answer, case.truth, name, spec) for case in cases] for cases in (student, other)
+        )
         value, low, high = difference(ours, theirs, components, level)
         differences[name] = {"difference": value, "low": low, "high": high, "verdict": verdict(low, high)}
     return differences
+
+
+def alike(left: Answer | None, right: Answer | None, metric: str, spec: AnswerSpec) -> bool:
+    """Whether two answers are the same by one metric: `accuracy` compares the label, the others their key.
+
+    A missing answer is not the same as any other.
+    """
+    if left is None or right is None:
+        return False
+    if metric == ACCURACY:
+        return spec.label(left) == spec.label(right)
+    keys = [key for key, name in spec.rules.scored.items() if name == metric]
+    return values(left, keys) == values(right, keys)
 
 
 def agreement(left: Sequence[Judged], right: Sequence[Judged], spec: AnswerSpec) -> float:
@@ -139,24 +153,9 @@ def slice_rows(
     ]
 
 
-def _right(case: Judged, name: str, spec: AnswerSpec) -> bool:
-    """Whether the answer is right by a metric: `accuracy` is that of the label, the others have their key."""
-    if case.answer is None:
-        return False
-    if name == ACCURACY:
-        return spec.label(case.answer) == spec.label(case.truth)
-    key = next(key for key, metric in spec.rules.scored.items() if metric == name)
-    return _value(case.answer, key) == _value(case.truth, key)
-
-
 def _label(case: Judged, spec: AnswerSpec) -> str:
     """The label of a contestant's answer, or `(invalid)`."""
     return INVALID if case.answer is None else spec.label(case.answer)
-
-
-def _value(answer: Answer, key: str) -> str:
-    """A value in the form in which answers are compared: true is not 1."""
-    return canonical_json(answer.get(key) if isinstance(answer, dict) else None)
 
 
 def _share(part: int, whole: int) -> float:

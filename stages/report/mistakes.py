@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptstill.answers.classes import INVALID
-from promptstill.answers.compare import same
-from promptstill.answers.prediction import Prediction
+from promptstill.answers.prediction import ERRORS, Outcome, Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.near.ngrams import nearest_texts
 from promptstill.rows.row import Answer, SplitRow
@@ -25,6 +24,7 @@ class Mistake:
     truth: str
     student: str
     teacher: str
+    outcome: Outcome
     confidence: float
     cut_off: bool
     nearest_id: str
@@ -33,14 +33,10 @@ class Mistake:
     overlap: float
 
 
-def wrong(predictions: Sequence[Prediction], spec: AnswerSpec) -> list[Prediction]:
+def wrong(predictions: Sequence[Prediction]) -> list[Prediction]:
     """The cases that the student got wrong, the most confident mistake first and replies that were cut off
     last, because their confidence is that of a beginning only."""
-    cases = [
-        case
-        for case in predictions
-        if not same(json.loads(case["student"]), json.loads(case["answer"]), spec)
-    ]
+    cases = [case for case in predictions if case["outcome"] in ERRORS]
     return sorted(cases, key=lambda case: (case["student_cut_off"], -case["student_confidence"], case["id"]))
 
 
@@ -63,6 +59,7 @@ def _mistake(case: Prediction, row: SplitRow, overlap: float, spec: AnswerSpec) 
         _text(json.loads(case["answer"]), spec),
         _text(json.loads(case["student"]), spec),
         _text(json.loads(case["teacher"]), spec),
+        case["outcome"],
         case["student_confidence"],
         case["student_cut_off"],
         row["id"],

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from promptstill.models.student import Student
 from stages.report.build import SETS, Build
 from stages.report.certificate import certificate, thresholds
+from stages.report.errors import errors
 from stages.report.labels import MAX_LABELS, most_first
 from stages.report.render import render_markdown
 from stages.report.scores import Score, contestants, opponents, scores
@@ -37,6 +38,7 @@ def model_card(build: Build) -> ModelCard:
         thresholds=thresholds(metrics["leaks"]),
         contestants=contestants(metrics["eval"], build.spec),
         opponents=opponents(metrics["eval"], build.spec),
+        errors={name: errors(metrics["eval"][name], build.spec) for name in SETS},
         level=build.confidence_level,
     )
     return ModelCard(f"---\n{card_data(build).to_yaml()}\n---\n\n{body}")

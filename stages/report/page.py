@@ -9,6 +9,7 @@ from stages.report.build import SETS, SPLITS, Build
 from stages.report.certificate import certificate, texts_of, thresholds
 from stages.report.confusion import MAX_LABELS, confusion
 from stages.report.curve import charts
+from stages.report.errors import OUTCOMES, errors
 from stages.report.flow import flow
 from stages.report.mistakes import mistakes, wrong
 from stages.report.render import render_html
@@ -26,7 +27,7 @@ def page(build: Build) -> str:
     """The HTML of `report.html`."""
     metrics, tables = build.metrics, build.tables
     sets = {name: [case for case in build.predictions if case["set"] == name] for name in SETS}
-    mistaken = {name: wrong(cases, build.spec) for name, cases in sets.items()}
+    mistaken = {name: wrong(cases) for name, cases in sets.items()}
     pairs = certificate(metrics["leaks"], metrics["leaks_random"])
     rows: dict[str, Sequence[Input]] = {"train": build.train, "validation": build.validation}
     rows.update(sets)
@@ -48,6 +49,8 @@ def page(build: Build) -> str:
         confusion={name: confusion(tables[f"confusion_{name}"]) for name in SETS},
         max_labels=MAX_LABELS,
         charts=charts(tables["train_curve"], metrics["train"]["best_epoch"]),
+        outcomes=OUTCOMES,
+        errors={name: errors(metrics["eval"][name], build.spec) for name in SETS},
         scored=build.spec.scored,
         wrong={name: len(cases) for name, cases in mistaken.items()},
         mistakes={

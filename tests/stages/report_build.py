@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from promptstill.answers.prediction import OUTCOMES
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import write_csv, write_json, write_rows
 from promptstill.core.paths import expectation_file, model_dir, out, plot_file, report_dir
@@ -35,6 +36,7 @@ def prediction(
         "id": name,
         "input": text,
         "slices": ["short"],
+        "outcome": "right" if student == truth else "own",
         "base": "null",
         "prompted": "null",
         "embeddings": answers["answer"],
@@ -69,7 +71,23 @@ def lead(difference: float) -> dict[str, Any]:
     return {"difference": difference, "low": low, "high": high, "verdict": verdict(low, high)}
 
 
-def compared(accuracy: float) -> dict[str, Any]:
+def by_outcome(**counts: int) -> dict[str, int]:
+    return {"n": sum(counts.values()), **dict.fromkeys(OUTCOMES, 0), **counts}
+
+
+def outcomes(**counts: int) -> dict[str, Any]:
+    """Where the errors of a set come from. All but the label's are those of the whole set."""
+    whole = by_outcome(**counts)
+    return {
+        "all": whole,
+        "by_metric": {"accuracy": by_outcome(right=whole["n"]), "urgency": whole},
+        "by_label": {"bill": whole, ATTACK: by_outcome(own=2)},
+        "by_slice": {"short": whole},
+        "by_length": {"2 to 40 characters": whole},
+    }
+
+
+def compared(accuracy: float, truth_by_person: int, **counts: int) -> dict[str, Any]:
     """A set's scores. The student is worse than `ngrams` and better than `base`."""
     others = [who for who in CONTESTANTS if who != "student"]
     leads = {"base": lead(0.5), "ngrams": lead(-0.25)}
@@ -80,6 +98,8 @@ def compared(accuracy: float) -> dict[str, Any]:
             who: {"accuracy": leads.get(who, lead(0.0)), "urgency": lead(0.0)} for who in others
         },
         "student_teacher_agreement": 0.5,
+        "outcomes": outcomes(**counts),
+        "truth_by_person": truth_by_person,
     }
 
 
@@ -150,8 +170,8 @@ def write_build() -> None:
             "dataset_sha256": hashes["train"],
         },
         "eval": {
-            "golden": compared(0.75),
-            "test": compared(0.5),
+            "golden": compared(0.75, 3, right=1, own=1, inherited=1),
+            "test": compared(0.5, 1, right=1, own=1, corrected=1),
         }
         | {"confidence_level": 0.95, "prompt_tokens_saved_per_request": 321},
         "leaks": leaks(0) | {"files_sha256": hashes},

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from promptstill.answers.spec import AnswerSpec
+from promptstill.answers.prediction import OUTCOMES
 from promptstill.core.files import write_rows
 from promptstill.core.paths import out
 from promptstill.near.ngrams import text_overlap
@@ -52,19 +51,18 @@ def test_every_table_has_headers_with_a_scope_and_every_drawing_a_label(build: P
 def test_the_most_confident_mistake_comes_first_beside_its_nearest_train_row(build: Path) -> None:
     inputs = read_build(TASK)
     golden = [case for case in inputs.predictions if case["set"] == "golden"]
-    examples = mistakes(wrong(golden, inputs.spec), inputs.train, inputs.spec)
+    examples = mistakes(wrong(golden), inputs.train, inputs.spec)
     assert [example.id for example in examples] == ["sure", "unsure"]
     assert examples[0].nearest_id == "t2"
     assert examples[0].overlap == text_overlap("where is my invoice for may", "where is my invoice for june")
     assert examples[1].student == "(invalid)"
+    assert [example.outcome for example in examples] == ["own", "own"]
 
 
-def test_answers_are_wrong_by_their_scored_keys_only(build: Path) -> None:
-    case = prediction("one", "golden", "text", "bill", "bill", 0.5)
-    case["student"] = json.dumps({"topic": "bill", "urgent": None, "note": "more"})
-    assert wrong([case], AnswerSpec.load(TASK)) == []  # type: ignore[list-item]
-    case["student"] = json.dumps({"topic": "bill", "urgent": "yes"})
-    assert len(wrong([case], AnswerSpec.load(TASK))) == 1  # type: ignore[list-item]
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_mistakes_are_the_cases_whose_outcome_is_an_error(outcome: str) -> None:
+    case = prediction("one", "golden", "text", "bill", "bill", 0.5) | {"outcome": outcome}
+    assert len(wrong([case])) == (outcome in ("own", "inherited", "both_wrong"))  # type: ignore[list-item]
 
 
 def test_a_set_without_mistakes_has_no_examples(build: Path) -> None:
