@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import pytest
 import yaml
 
-from promptstill.answers.prediction import OUTCOMES, Prediction
+from promptstill.answers.prediction import Prediction
 from promptstill.rows.row import SplitRow
 from tests.conftest import Run
 from tests.pipeline import TASKS, dvc, git, lock, stages_run
@@ -55,7 +55,7 @@ def test_the_outs_are_consistent(built: Path) -> None:
     for name in ("golden", "test"):
         outcomes = Counter(prediction["outcome"] for prediction in predictions if prediction["set"] == name)
         counts = metrics[name]["outcomes"]["all"]
-        assert counts == {"n": outcomes.total()} | {outcome: outcomes[outcome] for outcome in OUTCOMES}
+        assert counts == {"n": outcomes.total(), **outcomes}
         assert metrics[name]["truth_by_person"] == (counts["n"] if name == "golden" else 0)
     for prediction in predictions:
         assert set(prediction) == set(Prediction.__annotations__)

@@ -38,7 +38,8 @@ def outcome_counts(cases: Sequence[Answered], spec: AnswerSpec) -> dict[str, Any
     """The cases of a set by outcome: all of them, by each metric, and by true label, slice and length.
 
     Labels, slices and lengths count the outcomes by all scored keys. Every entry has the number of its cases
-    as `n`. Lengths are those of the inputs in characters, in quarters of the set.
+    as `n`, and no outcome without a case. Lengths are those of the inputs in characters, in quarters of the
+    set.
     """
     outcomes = [outcome(case, spec) for case in cases]
     labels = [[class_name(spec.label(case.case["answer"]), spec)] for case in cases]
@@ -78,4 +79,4 @@ def _by(groups: Sequence[Iterable[Group]], outcomes: Sequence[Outcome]) -> dict[
 
 def _counts(outcomes: Sequence[Outcome]) -> dict[str, int]:
     counts = Counter(outcomes)
-    return {"n": len(outcomes), **{name: counts[name] for name in OUTCOMES}}
+    return {"n": len(outcomes), **{name: counts[name] for name in OUTCOMES if counts[name]}}

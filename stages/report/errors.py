@@ -47,18 +47,27 @@ class Errors:
 def errors(scored: JsonObject, spec: AnswerSpec) -> Errors:
     """The errors on one set, from its part of `data/eval/<task>/metrics.json`."""
     outcomes, by_person = scored["outcomes"], scored["truth_by_person"]
-    counts = outcomes["all"]
-    compared = {f"{key} alone": outcomes["by_metric"][metric] for key, metric in _metrics(spec).items()}
+    counts = _complete(outcomes["all"])
+    lines = {
+        "all": counts,
+        **{f"{key} alone": outcomes["by_metric"][metric] for key, metric in _metrics(spec).items()},
+        **outcomes["by_length"],
+    }
     return Errors(
         counts["n"],
         sum(counts[name] for name in ERRORS),
         counts,
-        [("all", counts), *compared.items(), *outcomes["by_length"].items()],
+        [(name, _complete(line)) for name, line in lines.items()],
         _most(outcomes["by_label"]),
         _most(outcomes["by_slice"]),
         counts["n"] - by_person,
         by_person,
     )
+
+
+def _complete(counts: Counts) -> Counts:
+    """Counts with those outcomes that have no case, which eval leaves out."""
+    return {"n": counts["n"], **{name: counts.get(name, 0) for name in OUTCOMES}}
 
 
 def _metrics(spec: AnswerSpec) -> dict[str, str]:
@@ -69,5 +78,5 @@ def _metrics(spec: AnswerSpec) -> dict[str, str]:
 
 
 def _most(groups: Mapping[str, Counts]) -> list[tuple[str, int, int]]:
-    own = [(name, counts["own"]) for name, counts in groups.items() if counts["own"]]
+    own = [(name, counts["own"]) for name, counts in groups.items() if "own" in counts]
     return [(name, count, groups[name]["n"]) for name, count in sorted(own, key=most_first)[:MOST_LISTED]]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from promptstill.answers.prediction import OUTCOMES
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import write_csv, write_json, write_rows
 from promptstill.core.paths import expectation_file, model_dir, out, plot_file, report_dir
@@ -72,7 +71,7 @@ def lead(difference: float) -> dict[str, Any]:
 
 
 def by_outcome(**counts: int) -> dict[str, int]:
-    return {"n": sum(counts.values()), **dict.fromkeys(OUTCOMES, 0), **counts}
+    return {"n": sum(counts.values()), **counts}
 
 
 def outcomes(**counts: int) -> dict[str, Any]:
