@@ -48,7 +48,7 @@ def test_contestants_that_never_differ_are_not_equal_for_certain() -> None:
     assert few[1] < many[1] < 0 < many[2] < few[2]
 
 
-def test_the_lead_of_one_is_the_arrears_of_the_other() -> None:
+def test_the_leads_of_two_over_each_other_are_opposite() -> None:
     rng = np.random.default_rng(1)
     left, right = (list(map(bool, rng.random(60) < share)) for share in (0.8, 0.6))
     components = [str(i) for i in rng.integers(0, 20, 60)]
@@ -61,18 +61,24 @@ def test_no_case_shows_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "size", "shares"),
-    [(40, 1, (0.9, 0.8)), (20, 3, (0.85, 0.7)), (30, 1, (0.95, 0.95)), (12, 1, (0.8, 0.5))],
+    ("sizes", "shares"),
+    [
+        ([1] * 40, (0.9, 0.8)),
+        ([3] * 20, (0.85, 0.7)),
+        ([1] * 30, (0.95, 0.95)),
+        ([1] * 12, (0.8, 0.5)),
+        ([9, 7, 7, 5, 5, *[3] * 10, *[1] * 15], (0.9, 0.8)),
+    ],
 )
 def test_the_interval_covers_the_truth_as_often_as_it_says(
-    count: int, size: int, shares: tuple[float, float]
+    sizes: list[int], shares: tuple[float, float]
 ) -> None:
-    """Components of `size` cases that are right or wrong as a whole, from a fixed seed."""
+    """Components of `sizes` cases that are right or wrong as a whole, from a fixed seed."""
     rng, runs = np.random.default_rng(7), 400
-    components = [str(i // size) for i in range(count * size)]
+    components = [str(i) for i in np.repeat(np.arange(len(sizes)), sizes)]
     covered = 0
     for _ in range(runs):
-        left, right = (np.repeat(rng.random(count) < share, size).tolist() for share in shares)
+        left, right = (np.repeat(rng.random(len(sizes)) < share, sizes).tolist() for share in shares)
         _, low, high = difference(left, right, components, 0.95)
         covered += low <= shares[0] - shares[1] <= high
     assert covered / runs >= 0.93
@@ -105,7 +111,7 @@ def judged(right: list[bool], alarms: list[bool]) -> list[Judged]:
     ]
 
 
-def test_a_student_that_is_worse_is_said_to_be_worse() -> None:
+def test_a_student_that_is_worse_is_called_worse() -> None:
     student, other = judged([False] * 15 + [True] * 25, [True] * 40), judged([True] * 40, [False] * 40)
     leads = gains(student, other, JSON, 0.95)
     assert (leads["accuracy"]["difference"], leads["accuracy"]["verdict"]) == (-0.375, "worse")

@@ -61,7 +61,7 @@ def test_the_model_card_states_where_the_student_comes_from(build: Path) -> None
         assert fact in text, fact
 
 
-def test_the_cards_say_where_the_student_is_better_and_where_it_is_worse(build: Path) -> None:
+def test_the_cards_show_where_the_student_is_better_and_where_it_is_worse(build: Path) -> None:
     card, page = written("model_card.md"), written("report.html")
     assert card.count("| ngrams | -0.2500 (-0.3750 to -0.1250) | worse | +0.0000 ") == 2
     assert card.count("| base | +0.5000 (+0.3750 to +0.6250) | better |") == 2
