@@ -18,7 +18,7 @@ from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, SampledCase, SplitRow
 from stages.eval.baselines import answers_from, majority_answer, ngram_features
 from stages.eval.params import EvalParams
-from stages.eval.replies import Reply, generate_replies
+from stages.eval.replies import INPUT, Reply, generate_replies
 from stages.eval.speed import Batches, single_requests, speed_of
 
 SetName = Literal["golden", "test"]
@@ -46,7 +46,7 @@ class Answered:
     @property
     def truth_by_person(self) -> bool:
         """Whether a person wrote the truth, and not the teacher: that of golden cases and of edited rows."""
-        return bool(self.case.get("edited", True))
+        return self.set == "golden" or bool(self.case.get("edited"))
 
     def prediction(self, outcome: Outcome) -> Prediction:
         """The row of `data/eval/<task>/rows.jsonl`."""
@@ -127,5 +127,5 @@ def ask_contestants(
 
 def prompt_tokens_saved(prompt: str, base: str) -> int:
     """Tokens of the teacher's prompt without its input, counted with the student's tokenizer."""
-    text = prompt.replace("{input}", "")
+    text = prompt.replace(INPUT, "")
     return len(load_tokenizer(base)(text, add_special_tokens=False)["input_ids"])

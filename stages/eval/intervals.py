@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 RESAMPLES = 2_000
 # With fewer components the bootstrap is too narrow. A component then counts as one observation.
@@ -50,22 +50,26 @@ def difference(
 
     This is the adjusted Wald interval for matched pairs (Agresti and Min 2005), with components as the
     clusters of its variance. It adds one observation in which both agree, and one in which they differ, half
-    of it for each side. So two that never differ are not declared equal for certain.
+    of it for each side. So two that never differ are not declared equal for certain. Where components have
+    several cases, the quantile is Student's, because the variance is then estimated from few sums.
     """
     _, of_case = np.unique(np.array(components, dtype=object), return_inverse=True)
     sizes = np.bincount(of_case)
     gains = np.bincount(of_case, weights=np.subtract(left, right, dtype=float))
     cases = float(sizes.sum())
-    if not cases:
-        return 0.0, -1.0, 1.0
+    value = float(gains.sum() / cases) if cases else 0.0
+    alone = len(sizes) == cases
+    if not cases or (len(sizes) == 1 and not alone):
+        return round(value, 4), -1.0, 1.0
     # An added observation is as large as a component is on average.
     size = cases / len(sizes)
     whole = cases + 2 * size
     centre = gains.sum() / whole
     spread = ((gains - centre * sizes) ** 2).sum() + size**2 * (1 + 2 * centre**2)
-    half = float(norm.ppf((1 + level) / 2)) * spread**0.5 / whole
+    quantile = norm.ppf((1 + level) / 2) if alone else t.ppf((1 + level) / 2, len(sizes) - 1)
+    half = float(quantile) * spread**0.5 / whole
     low, high = max(-1.0, centre - half), min(1.0, centre + half)
-    return round(float(gains.sum() / cases), 4), round(float(low), 4), round(float(high), 4)
+    return round(value, 4), round(float(low), 4), round(float(high), 4)
 
 
 def _resampled(hits: np.ndarray, sizes: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ CONTESTANTS = {
     "prompted": "the base model without the adapter, with the teacher's whole prompt",
     "base": "the base model without the adapter and without the prompt",
     "majority": "the most frequent answer of the train rows, whatever the input",
-    "teacher": "the prompted model that the student learned from",
+    "teacher": "the prompted model that the student learnt from",
 }
 
 

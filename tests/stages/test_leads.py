@@ -41,6 +41,13 @@ def test_cases_of_a_component_widen_the_interval() -> None:
     assert together[1] < low < high < together[2]
 
 
+def test_few_components_show_little() -> None:
+    # The left one wins three components of five rows each.
+    _, low, high = difference([True] * 15, [False] * 15, [str(i // 5) for i in range(15)], 0.95)
+    assert low < 0 < high
+    assert difference([True] * 15, [False] * 15, ["one"] * 15, 0.95) == (1.0, -1.0, 1.0)
+
+
 def test_contestants_that_never_differ_are_not_equal_for_certain() -> None:
     few = difference([True] * 10, [True] * 10, alone(10), 0.95)
     many = difference([True] * 1000, [True] * 1000, alone(1000), 0.95)
