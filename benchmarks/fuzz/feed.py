@@ -41,19 +41,25 @@ def fuzz(reader: Reader, seconds: float, outcomes: Counter[str]) -> None:
         if time.monotonic() > end and not failed:
             return
         try:
-            with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-                reader.read(content)
-        except UserError as error:
-            assert one_line(error).encode(), "the message can be printed"
-            outcomes["refused"] += 1
-        except BaseException:
+            accepted = accepts(reader, content)
+        except Exception:
             failed = True
             raise
-        else:
-            outcomes["accepted"] += 1
+        outcomes["accepted" if accepted else "refused"] += 1
 
     while time.monotonic() < end:
         feed()
+
+
+def accepts(reader: Reader, content: Any) -> bool:  # noqa: ANN401
+    """Whether a reader accepts an input; a refusal must be a message that can be printed."""
+    try:
+        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+            reader.read(content)
+    except UserError as error:
+        assert one_line(error).encode(), "the message can be printed"
+        return False
+    return True
 
 
 def run(name: str, seconds: float) -> tuple[dict[str, Any], str]:
