@@ -10,15 +10,15 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_json
 from promptstill.core.paths import cache_dir, details_file, model_dir, report_dir
 from promptstill.core.settings import task_names
-from stages.eval.verdict import against_baseline
+from stages.eval.verdict import against_baseline, cascade_line
 
 STAGES = ("ingest", "generate", "validate", "dedupe", "split")
 SETS = ("golden", "test")
 
 
 def print_summary() -> None:
-    """For each task, its rows through the stages, the scores of all contestants on golden and test, and how
-    the student compares with the better baseline."""
+    """For each task, its rows through the stages, the scores of all contestants on golden and test, how the
+    student compares with the better baseline, and what it can answer alone."""
     console = Console()
     for task in task_names():
         if not details_file("eval", task).exists():
@@ -26,9 +26,10 @@ def print_summary() -> None:
             continue
         console.print(flow(task))
         console.print(scores(task))
+        metrics = read_json(details_file("eval", task))
         for name in SETS:
-            line = against_baseline(read_json(details_file("eval", task))[name])
-            console.print(f"{name}: the student is {line}", highlight=False)
+            console.print(f"{name}: the student is {against_baseline(metrics[name])}", highlight=False)
+        console.print(cascade_line(metrics["cascade"]), highlight=False)
 
 
 def flow(task: str) -> str:

@@ -158,7 +158,14 @@ def test_plots_and_experiments_work_as_dvc_users_expect(clone: Path) -> None:
     plots = dvc(clone, "plots", "show", "-o", "page")
     assert plots.returncode == 0, plots.stderr
     page = (clone / "page/index.html").read_text()
-    for name in ("train_curve", "slices_golden", "labels_test", "confusion_test"):
+    for name in (
+        "train_curve",
+        "slices_golden",
+        "labels_test",
+        "confusion_test",
+        "cascade",
+        "reliability_test",
+    ):
         assert f"metrics_colour-json_{name}_csv" in page
 
     git(clone, "add", "-A")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from promptstill.answers.prediction import Prediction
+from stages.eval.cascade import CASCADE_COLUMNS
 from tests.conftest import Run
 from tests.pipeline import TASKS
 from tests.project import read_lines
@@ -21,7 +23,7 @@ def test_metrics_predictions_and_speed_of_eval_are_consistent(built: Path) -> No
     comparisons = {"better_baseline", "student_minus", "student_teacher_agreement", "outcomes"}
     comparisons |= {"truth_by_person"}
     facts = {"confidence_level", "prompt_tokens_saved_per_request"}
-    assert set(metrics) == {"golden", "test"} | facts
+    assert set(metrics) == {"golden", "test", "calibration", "cascade"} | facts
     for name in ("golden", "test"):
         assert set(metrics[name]) == contestants | comparisons
         assert metrics[name]["better_baseline"] in baselines
@@ -45,6 +47,33 @@ def test_metrics_predictions_and_speed_of_eval_are_consistent(built: Path) -> No
     speed = yaml.safe_load((built / ".still/speed/colour-json.json").read_text())
     assert (speed["rows"], speed["single_requests"]) == (len(predictions), 6), "all rows, the golden cases"
     assert min(speed.values()) > 0
+
+
+def test_confidence_is_judged_on_every_set_and_the_threshold_comes_from_validation(built: Path) -> None:
+    metrics = yaml.safe_load((built / "data/eval/colour-json/metrics.json").read_text())
+    calibration, cascade = metrics["calibration"], metrics["cascade"]
+    for name in ("golden", "test"):
+        valid = round(metrics[name]["student"]["valid"] * metrics[name]["student"]["n"])
+        assert sum(entry["count"] for entry in calibration[name]["bins"]) == valid
+    rows = {
+        name: len(read_lines(built / f"data/split/colour-json/{name}.jsonl"))
+        for name in ("validation", "test")
+    }
+    assert cascade["teacher_agreement"]["n"] == rows["validation"]
+    assert cascade["teacher_agreement"]["share"] == 1.0, "the recorded teacher always answers the same"
+    with (built / "metrics/colour-json/cascade.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    for line in table:
+        assert line["set"] in ("validation", "golden", "test")
+        assert all(0 <= float(line[column]) <= 1 for column in CASCADE_COLUMNS if column != "set")
+    on_validation = [line for line in table if line["set"] == "validation"]
+    enough = [
+        line for line in on_validation if float(line["accuracy"]) >= cascade["teacher_agreement"]["low"]
+    ]
+    assert cascade["threshold"] == min((float(line["threshold"]) for line in enough), default=None)
+    for name, entry in (cascade["at_threshold"] or {}).items():
+        assert entry["n"] == rows.get(name, 6)
+        assert entry["usd_saved_per_thousand"] is None, "recorded answers have no cost"
 
 
 def test_the_scores_that_git_keeps_are_those_of_eval(built: Path) -> None:
@@ -72,6 +101,10 @@ def test_the_summary_shows_rows_and_scores_of_a_build(built: Path, run: Run) -> 
         assert f"{task}: ingest {counts['ingest']['kept']}" in text
         assert f"train {counts['split']['train']} / validation {counts['split']['validation']} /" in text
     assert text.count("golden student ") == len(TASKS)
+    shown_confidence = (
+        r"the student answers \d+ % of test at|the student answers nothing of test|no threshold: "
+    )
+    assert len(re.findall(shown_confidence, text)) == len(TASKS)
     for name in ("golden", "test"):
         compared = rf"{name}: the student is (better than|worse than|not distinguishable from) \w+ "
         assert len(re.findall(compared, text)) == len(TASKS)

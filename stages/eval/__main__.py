@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
-from promptstill.core.files import read_rows, read_text, write_csv, write_json, write_rows
+from promptstill.core.files import read_json, read_rows, read_text, write_csv, write_json, write_rows
 from promptstill.core.paths import (
     cache_dir,
     details_file,
@@ -22,7 +23,9 @@ from promptstill.rows.row import SampledCase, SplitRow
 from stages.eval.params import EvalParams
 
 if TYPE_CHECKING:
+    from stages.eval.confidence import AnsweredSet
     from stages.eval.contestants import SetName
+    from stages.eval.replies import Reply
 
 
 def main(task: str) -> None:
@@ -36,23 +39,43 @@ def main(task: str) -> None:
         "test": read_rows(out("split", task, "test"), SplitRow, "split"),
     }
     train_rows = read_rows(out("split", task, "train"), SplitRow, "split")
+    validation_rows = read_rows(out("split", task, "validation"), SplitRow, "split")
 
     # Imported here, because they load torch and scikit-learn.
-    from stages.eval.contestants import ask_contestants, prompt_tokens_saved
+    from stages.eval.confidence import (
+        cases_of,
+        confidence_metrics,
+        confidence_tables,
+        teacher_agreement,
+        usd_per_request,
+    )
+    from stages.eval.contestants import ask_contestants, prompt_tokens_saved, token_counter
     from stages.eval.metrics import headline, metrics_of, summary_lines, tables_of
     from stages.eval.outcomes import outcome
 
-    prompt = read_text(prompt_file(task))
-    answered, speed = ask_contestants(sets, train_rows, student, model_dir(task), prompt, params, spec)
+    prompt, level = read_text(prompt_file(task)), params.confidence_level
+    answered, validation_replies, speed = ask_contestants(
+        sets, validation_rows, train_rows, student, model_dir(task), prompt, params, spec
+    )
     by_set = {name: [case for case in answered if case.set == name] for name in sets}
-    saved = prompt_tokens_saved(prompt, student["base"])
-    metrics = metrics_of(by_set, saved, spec, params.confidence_level)
+    count = token_counter(student["base"])
+    saved = prompt_tokens_saved(prompt, count)
+    replied: dict[AnsweredSet, tuple[Sequence[SampledCase | SplitRow], list[Reply]]] = {
+        "validation": (validation_rows, validation_replies),
+        **{name: (sets[name], [case.student_reply for case in by_set[name]]) for name in sets},
+    }
+    cases = {name: cases_of(*pair, saved, count, spec) for name, pair in replied.items()}
+    cost = usd_per_request(read_json(details_file("generate", task)))
+    agreement = teacher_agreement(validation_rows, spec, level)
+    metrics = metrics_of(by_set, saved, spec, level) | confidence_metrics(cases, agreement, cost, level)
 
     write_rows(out("eval", task), (case.prediction(outcome(case, spec)) for case in answered))
     write_json(details_file("eval", task), metrics)
-    for name, cases in by_set.items():
+    for table, (columns, rows) in confidence_tables(cases, metrics, level).items():
+        write_csv(plot_file(task, table), columns, rows)
+    for name, part in by_set.items():
         write_json(metrics_file(task, f"scores_{name}"), headline(metrics[name], len(train_rows), spec))
-        for table, (columns, rows) in tables_of(cases, spec, params.confidence_level).items():
+        for table, (columns, rows) in tables_of(part, spec, level).items():
             write_csv(plot_file(task, f"{table}_{name}"), columns, rows)
     # A time is a fact about this machine and not about the inputs, so it stays outside the outs.
     write_json(cache_dir() / "speed" / f"{task}.json", speed)

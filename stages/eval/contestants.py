@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -73,20 +73,22 @@ class Answered:
 
 def ask_contestants(
     sets: dict[SetName, list[SampledCase] | list[SplitRow]],
+    validation_rows: Sequence[SplitRow],
     train_rows: Sequence[SplitRow],
     student: Student,
     adapter: Path,
     prompt: str,
     params: EvalParams,
     spec: AnswerSpec,
-) -> tuple[list[Answered], dict[str, float]]:
-    """Every case with all answers, in the order of the sets, and the speed of the student here."""
+) -> tuple[list[Answered], list[Reply], dict[str, float]]:
+    """Every case with all answers, in the order of the sets; the student's replies to the validation rows;
+    and the speed of the student here."""
     cases = [(name, case) for name, part in sets.items() for case in part]
     texts = [case["input"] for _, case in cases]
 
     tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
-    with progress(3 * len(texts), "answering") as bar:
+    with progress(3 * len(texts) + len(validation_rows), "answering") as bar:
         base_replies = generate_replies(texts, model, tokenizer, *limits, bar.update)
         longer = (limits[0], limits[1] + PROSE_TOKENS)
         prompted = generate_replies(texts, model, tokenizer, *longer, bar.update, prompt)
@@ -94,6 +96,8 @@ def ask_contestants(
         started, batches = time.perf_counter(), Batches(then=bar.update)
         replies = generate_replies(texts, model, tokenizer, *limits, batches.done)
         seconds = time.perf_counter() - started
+        validation = [row["input"] for row in validation_rows]
+        validation_replies = generate_replies(validation, model, tokenizer, *limits, bar.update)
     single = single_requests(
         [case["input"] for case in sets["golden"]],
         lambda text: generate_replies([text], model, tokenizer, *limits),
@@ -122,10 +126,16 @@ def ask_contestants(
         )
         for i, (name, case) in enumerate(cases)
     ]
-    return answered, speed_of(seconds, batches.milliseconds, single)
+    return answered, validation_replies, speed_of(seconds, batches.milliseconds, single)
 
 
-def prompt_tokens_saved(prompt: str, base: str) -> int:
-    """Tokens of the teacher's prompt without its input, counted with the student's tokenizer."""
-    text = prompt.replace(INPUT, "")
-    return len(load_tokenizer(base)(text, add_special_tokens=False)["input_ids"])
+def token_counter(base: str) -> Callable[[str], int]:
+    """A function that gives the number of tokens of a text, counted with the student's tokenizer: the
+    teacher's own tokenizer is not known."""
+    tokenizer = load_tokenizer(base)
+    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def prompt_tokens_saved(prompt: str, count: Callable[[str], int]) -> int:
+    """Tokens of the teacher's prompt without its input."""
+    return count(prompt.replace(INPUT, ""))

@@ -1,4 +1,4 @@
-"""Whether the student is better than an opponent, in one word and in one line."""
+"""What eval shows, in one line: whether the student beats an opponent, and what it can answer alone."""
 
 from __future__ import annotations
 
@@ -28,3 +28,28 @@ def against_baseline(scored: Mapping[str, Any]) -> str:
     least, most = sorted((abs(lead["low"]), abs(lead["high"])))
     by = f"{abs(lead['difference']):.3f} ({least:.3f} to {most:.3f})"
     return f"{lead['verdict']} than {baseline} by {by} {cases}"
+
+
+def cascade_line(cascade: Mapping[str, Any]) -> str:
+    """What the student answers of test, and what that saves, or why there is no threshold.
+
+    `cascade` is that part of `data/eval/<task>/metrics.json`.
+    """
+    agreement, threshold = cascade["teacher_agreement"], cascade["threshold"]
+    if agreement is None:
+        return "no threshold: no validation row has two samples, so the teacher's agreement is unknown"
+    if threshold is None:
+        return (
+            "no threshold: at none is the student right as often as the teacher agrees with itself "
+            f"({agreement['low']:.3f} of validation at least)"
+        )
+    test = cascade["at_threshold"]["test"]
+    chosen = f"threshold {threshold:.4g}, chosen on validation"
+    if not test["answered"]:
+        return f"the student answers nothing of test ({chosen})"
+    usd = test["usd_saved_per_thousand"]
+    saved = f"{test['tokens_saved_per_thousand']:,} tokens" + ("" if usd is None else f" and {usd:.4g} USD")
+    return (
+        f"the student answers {100 * test['coverage']:.0f} % of test at {test['accuracy']:.3f}; the rest "
+        f"goes to the teacher ({chosen}; saves {saved} a thousand requests)"
+    )

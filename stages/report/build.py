@@ -20,7 +20,11 @@ CERTIFICATES = ("leaks", "leaks_random")
 METRICS = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval", *CERTIFICATES)
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 SETS = ("golden", "test")
-TABLES = ("train_curve", *(f"{table}_{name}" for table in ("slices", "labels", "confusion") for name in SETS))
+TABLES = (
+    "train_curve",
+    "cascade",
+    *(f"{table}_{name}" for table in ("slices", "labels", "confusion") for name in SETS),
+)
 
 # Lines of a CSV file by column.
 Table = list[dict[str, str]]

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from promptstill.models.student import Student
 from stages.report.build import SETS, Build
 from stages.report.certificate import certificate, thresholds
+from stages.report.confidence import curves, deciles
 from stages.report.errors import errors
 from stages.report.labels import MAX_LABELS, most_first
 from stages.report.render import render_markdown
@@ -39,6 +40,7 @@ def model_card(build: Build) -> ModelCard:
         contestants=contestants(metrics["eval"], build.spec),
         opponents=opponents(metrics["eval"], build.spec),
         errors={name: errors(metrics["eval"][name], build.spec) for name in SETS},
+        coverage={name: deciles(lines) for name, lines in curves(build.tables["cascade"]).items()},
         level=build.confidence_level,
     )
     return ModelCard(f"---\n{card_data(build).to_yaml()}\n---\n\n{body}")

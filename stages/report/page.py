@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from promptstill.rows.row import Input
 from stages.report.build import SETS, SPLITS, Build
 from stages.report.certificate import certificate, texts_of, thresholds
+from stages.report.confidence import cascade_diagrams, curves, reliability
 from stages.report.confusion import MAX_LABELS, confusion
 from stages.report.curve import charts
 from stages.report.errors import OUTCOMES, errors
@@ -49,6 +50,8 @@ def page(build: Build) -> str:
         confusion={name: confusion(tables[f"confusion_{name}"]) for name in SETS},
         max_labels=MAX_LABELS,
         charts=charts(tables["train_curve"], metrics["train"]["best_epoch"]),
+        reliability=reliability(metrics["eval"]["calibration"]),
+        cascades=cascade_diagrams(curves(tables["cascade"]), metrics["eval"]["cascade"]),
         outcomes=OUTCOMES,
         errors={name: errors(metrics["eval"][name], build.spec) for name in SETS},
         scored=build.spec.scored,

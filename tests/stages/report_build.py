@@ -10,11 +10,13 @@ from typing import Any
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import write_csv, write_json, write_rows
 from promptstill.core.paths import expectation_file, model_dir, out, plot_file, report_dir
+from stages.eval.cascade import CASCADE_COLUMNS
 from stages.eval.contestants import CONTESTANTS
 from stages.eval.scores import SLICE_COLUMNS
 from stages.eval.verdict import verdict
 from stages.report.__main__ import main
 from stages.report.build import metrics_path
+from tests.stages.report_confidence import calibration, cascade, curve
 
 TASK = "tickets"
 FILES = ("model_card.md", "dataset_card.md", "report.html")
@@ -172,6 +174,7 @@ def write_build() -> None:
             "golden": compared(0.75, 3, right=1, own=1, inherited=1),
             "test": compared(0.5, 1, right=1, own=1, corrected=1),
         }
+        | {"calibration": {name: calibration() for name in ("golden", "test")}, "cascade": cascade()}
         | {"confidence_level": 0.95, "prompt_tokens_saved_per_request": 321},
         "leaks": leaks(0) | {"files_sha256": hashes},
         "leaks_random": leaks(7),
@@ -180,6 +183,7 @@ def write_build() -> None:
         write_json(metrics_path(TASK, name), content)
     columns = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
     write_csv(plot_file(TASK, "train_curve"), columns, [(1, 1.5, 0.5, 0.5), (2, 0.5, 0.25, 0.75)])
+    write_csv(plot_file(TASK, "cascade"), CASCADE_COLUMNS, curve())
     for name in ("golden", "test"):
         bars = [("all", 3, "all (3)", who, 0.5, 0.25, 0.75) for who in CONTESTANTS]
         write_csv(plot_file(TASK, f"slices_{name}"), SLICE_COLUMNS, bars)
