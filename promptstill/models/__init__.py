@@ -1,1 +1,1 @@
-"""The student: loading it, and texts as its tokens, without a prompt."""
+"""The student: loading it, texts as its tokens without a prompt, and the classifier of n-grams."""

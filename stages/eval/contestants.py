@@ -16,7 +16,7 @@ from promptstill.console.progress import progress
 from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer, with_adapter
 from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, SampledCase, SplitRow
-from stages.eval.baselines import answers_from, majority_answer, ngram_features
+from stages.eval.baselines import embeddings_answers, fitted_ngrams, majority_answer, ngrams_answers
 from stages.eval.params import EvalParams
 from stages.eval.replies import INPUT, Reply, generate_replies
 from stages.eval.speed import Batches, single_requests, speed_of
@@ -105,9 +105,8 @@ def ask_contestants(
 
     learnt = [row["input"] for row in train_rows]
     vectors = embed([*learnt, *texts], params.encoder)
-    embeddings = answers_from(vectors[: len(learnt)], train_rows, vectors[len(learnt) :], spec)
-    train_features, features = ngram_features(learnt, texts)
-    ngrams = answers_from(train_features, train_rows, features, spec)
+    embeddings = embeddings_answers(vectors[: len(learnt)], train_rows, vectors[len(learnt) :], spec)
+    ngrams = ngrams_answers(fitted_ngrams(train_rows, spec), train_rows, texts, spec)
     majority = majority_answer([row["answer"] for row in train_rows], spec)
     answered = [
         Answered(

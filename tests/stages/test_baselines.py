@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.rows.row import Answer, SplitRow
 from stages.eval import baselines
-from stages.eval.baselines import CS, answers_from, nearest, ngram_features, tuned
+from stages.eval.baselines import embeddings_answers, fitted_ngrams, nearest, ngrams_answers
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
 from tests.rows import split_row
 
@@ -36,8 +35,11 @@ def rows_of(answers: Sequence[Answer]) -> list[SplitRow]:
 def ngram_answers(
     train: list[str], answers: Sequence[Answer], texts: list[str], spec: AnswerSpec
 ) -> list[Answer]:
-    known, features = ngram_features(train, texts)
-    return answers_from(known, rows_of(answers), features, spec)
+    rows = [
+        split_row(i, input=text, answer=answer)
+        for i, (text, answer) in enumerate(zip(train, answers, strict=True))
+    ]
+    return ngrams_answers(fitted_ngrams(rows, spec), rows, texts, spec)
 
 
 def test_each_scored_key_is_learnt_from_either_kind_of_features() -> None:
@@ -48,7 +50,7 @@ def test_each_scored_key_is_learnt_from_either_kind_of_features() -> None:
     expected = [{"colour": entry["colour"], "alarm": entry["alarm"]} for entry in answers]  # type: ignore[index]
     vectors = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 1, 0]], dtype=np.float32)
     rows = rows_of(answers * 6)
-    assert answers_from(np.tile(vectors, (6, 1)), rows, vectors, JSON) == expected
+    assert embeddings_answers(np.tile(vectors, (6, 1)), rows, vectors, JSON) == expected
     texts = ["a quiet rose", "a quiet sea", "a burning rose", "a burning sea"]
     assert ngram_answers(texts * 6, answers * 6, texts, JSON) == expected
 
@@ -58,62 +60,18 @@ def test_words_and_parts_of_words_both_count() -> None:
     assert ngram_answers(train * 3, ["red", "red", "blue", "blue"] * 3, texts, TEXT) == ["red", "blue"]
 
 
-@pytest.mark.parametrize(
-    ("train", "texts"),
-    [(["abc", "def"], ["xyz"]), (["", ""], [""]), (["!!", "??"], ["…"]), (["one row"], ["another"])],
-)
-def test_texts_without_a_common_character_or_a_word_have_features(train: list[str], texts: list[str]) -> None:
-    features, others = ngram_features(train, texts)
-    assert features.shape[0] == len(train)
-    assert others.shape == (len(texts), features.shape[1])
-    assert (others.sum(axis=1) > 0).all()
-
-
-def test_a_component_is_never_in_the_fitting_and_in_the_held_out_part(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    groups = [f"component-{i // 4}" for i in range(40)]
-    # The feature of a row is its position, so that a fit and a prediction show which rows they got.
-    positions = np.arange(40, dtype=np.float32)[:, None]
-    targets = ["red" if i % 2 else "blue" for i in range(40)]
-    held_out: list[int] = []
-
-    class Spy:
-        def __init__(self, fitting: Any) -> None:
-            self.fitting = {groups[int(i)] for i in fitting[:, 0]}
-
-        def predict(self, part: Any) -> Any:
-            asked = [int(i) for i in part[:, 0]]
-            assert not self.fitting & {groups[i] for i in asked}
-            held_out.extend(asked)
-            return np.array(["red"] * len(asked))
-
-    monkeypatch.setattr(baselines, "_fitted", lambda features, _targets, _c: Spy(features))
-    assert tuned(positions, targets, groups) == CS[0], "equally good: the strongest regularisation"
-    assert sorted(held_out) == sorted([*range(40)] * len(CS)), "every row is held out once for every value"
-
-
-def test_tuning_prefers_what_is_right_about_other_components() -> None:
-    # A rare class that only weak regularisation separates.
-    rng = np.random.default_rng(0)
-    features = rng.normal(scale=0.02, size=(200, 2)).astype(np.float32)
-    targets = ["blue" if x + y > 0 else "red" for x, y in features]
-    assert tuned(features * 0.5, targets, [str(i) for i in range(200)]) == CS[-1]
-
-
 def test_a_single_class_and_a_single_component_need_no_tuning() -> None:
     vectors = np.eye(4, dtype=np.float32)
-    assert answers_from(vectors, rows_of(["red"] * 4), vectors[:2], TEXT) == ["red", "red"]
+    assert embeddings_answers(vectors, rows_of(["red"] * 4), vectors[:2], TEXT) == ["red", "red"]
     together = [split_row(i, answer=a, component="c") for i, a in enumerate(["red", "blue", "red", "blue"])]
-    assert answers_from(vectors, together, vectors, TEXT) == ["red", "blue", "red", "blue"]
-    assert tuned(vectors, ["red", "blue"] * 2, ["c"] * 4) == CS[1]
+    assert embeddings_answers(vectors, together, vectors, TEXT) == ["red", "blue", "red", "blue"]
 
 
 def test_a_class_of_one_component_only_is_learnt_in_the_end() -> None:
     vectors = np.repeat(np.eye(2, dtype=np.float32), 4, axis=0)
     components = [*"aaaa", *"bbbb"]
     rows = [split_row(i, answer="red" if i < 4 else "blue", component=components[i]) for i in range(8)]
-    assert answers_from(vectors, rows, vectors[[0, 7]], TEXT) == ["red", "blue"]
+    assert embeddings_answers(vectors, rows, vectors[[0, 7]], TEXT) == ["red", "blue"]
 
 
 def test_free_text_is_that_of_the_most_similar_train_row() -> None:
@@ -138,7 +96,7 @@ def test_values_that_repeat_are_classes_though_the_schema_does_not_list_them() -
     answers = ["red"] * 10 + ["blue"] + ["blue"] * 11
     x = np.array([[1.0, 0.0]], dtype=np.float32)
     assert nearest(vectors, x) == [10]
-    assert answers_from(vectors, rows_of(answers), x, OPEN) == ["red"]
+    assert embeddings_answers(vectors, rows_of(answers), x, OPEN) == ["red"]
 
 
 def test_nearest_rows_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
