@@ -14,6 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from promptstill.answers.reviews import check_reviews
+from promptstill.answers.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import SeveralErrors, UserError
 from promptstill.console.stage_main import stage_main
@@ -34,8 +35,6 @@ from stages.ingest.golden import check_golden
 from stages.split.hard_slices import refuse_unknown_slices
 from stages.split.params import SplitParams
 from stages.split.pins import check_pins
-from stages.train.guards import refuse_unknown_keys
-from stages.train.params import TrainParams
 from stages.validate.suite import Suite, read_suite
 from still.params import BLOCKS
 from still.relations import Written, relations
@@ -102,12 +101,12 @@ def _check_names(
     findings: Findings,
 ) -> None:
     """Let the stages check the names that they refuse themselves."""
-    split, train = blocks.get("split"), blocks.get("train")
+    split = blocks.get("split")
     if isinstance(split, SplitParams) and slices is not None:
         names = [entry.name for entry in slices]
         findings.read(lambda: refuse_unknown_slices(task, split, names))
-    if isinstance(train, TrainParams) and spec is not None:
-        findings.read(lambda: refuse_unknown_keys(task, train, spec))
+    if spec is not None:
+        findings.read(lambda: Script(spec))
 
 
 def _evaluate(suite: Suite) -> None:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -29,12 +30,12 @@ from stages.ingest.params import IngestParams
 BLOCK = 480
 
 # The answers to a block of inputs, as lines of the output.
-Answerer = Callable[[list[Input]], list[str]]
+Answers = Callable[[list[Input]], list[str]]
 
 
 def predict_rows(task: str, source: str, target: str) -> None:
-    """Write one line per row, in the order of the input: `id`, `answer` (null if the parser finds none),
-    `confidence`, `token_confidence` and `cut_off`; see `stages.eval.replies.Reply`.
+    """Write one line per row, in the order of the input: `id`, `answer` (null if it was cut off),
+    `confidence`, `confidences` and `cut_off`; see `promptstill.models.answering.StudentAnswer`.
 
     Raises UserError for a missing model, a model of another answer schema, and rows without `id` and `input`.
     """
@@ -57,30 +58,17 @@ def predict_rows(task: str, source: str, target: str) -> None:
         finish(Path(target), about, source, answer, rows)
 
 
-def answerer(task: str, student: Student, params: IngestParams, spec: AnswerSpec) -> Answerer:
+def answerer(task: str, student: Student, params: IngestParams, spec: AnswerSpec) -> Answers:
     """Load the student of a task."""
-    from promptstill.models.student import load_base, student_tokenizer, with_adapter
-    from stages.eval.replies import generate_replies
+    from promptstill.models.answering import Answerer
 
-    model = with_adapter(load_base(student["base"]), model_dir(task))
-    tokenizer = student_tokenizer(model_dir(task))
-    limits = (student["max_input_tokens"], student["max_answer_tokens"])
+    loaded = Answerer.load(model_dir(task), student, spec)
 
     def answer(rows: list[Input]) -> list[str]:
         texts = [redact(row["input"], params.redact, params.phone_regions)[0] for row in rows]
-        replies = generate_replies(texts, model, tokenizer, *limits)
         return [
-            json.dumps(
-                {
-                    "id": row["id"],
-                    "answer": reply.parsed(spec).answer,
-                    "confidence": reply.confidence,
-                    "token_confidence": reply.token_confidence,
-                    "cut_off": reply.cut_off,
-                },
-                ensure_ascii=False,
-            )
-            for row, reply in zip(rows, replies, strict=True)
+            json.dumps({"id": row["id"], **asdict(given)}, ensure_ascii=False)
+            for row, given in zip(rows, loaded.answer(texts), strict=True)
         ]
 
     return answer
@@ -95,7 +83,7 @@ def writing(target: Path) -> Iterator[None]:
 
 
 def answer_all(
-    rows: Iterator[Input], answer: Answerer, write: Callable[[str], object], total: int, done: int = 0
+    rows: Iterator[Input], answer: Answers, write: Callable[[str], object], total: int, done: int = 0
 ) -> None:
     """Write the answers block by block. `total` is the number of rows, 0 if it is unknown, of which `done`
     are answered already."""
@@ -106,7 +94,7 @@ def answer_all(
             bar.update(len(block))
 
 
-def finish(target: Path, about: dict[str, str], source: str, answer: Answerer, total: int) -> None:
+def finish(target: Path, about: dict[str, str], source: str, answer: Answers, total: int) -> None:
     """Answer what an earlier run over the same input with the same student left out, then put the file in
     place. `about` names both, and the redaction, by hashes; standard input has none."""
     unfinished = target.with_name(target.name + ".unfinished")

@@ -18,10 +18,10 @@ from promptstill.console.progress import progress
 from promptstill.core.files import read_rows, read_text
 from promptstill.core.paths import model_dir, out, prompt_file
 from promptstill.core.settings import task_names
-from promptstill.models.student import load_base, student_of, student_tokenizer, with_adapter
+from promptstill.models.answering import Answerer
+from promptstill.models.student import student_of
 from promptstill.rows.row import Answer, GoldenCase, SampledCase
 from promptstill.teacher.questions import INPUT, render
-from stages.eval.replies import generate_replies
 from stages.generate.params import GenerateParams
 
 HERE = Path(__file__).parent
@@ -71,14 +71,12 @@ def measure(cases: list[tuple[str, str, str]], ask: Asked, spec: AnswerSpec) -> 
 
 def student(task: str, spec: AnswerSpec) -> Asked:
     """The trained student."""
-    about = student_of(task, spec)
-    model = with_adapter(load_base(about["base"]), model_dir(task))
-    tokenizer = student_tokenizer(model_dir(task))
-    limits = about["max_input_tokens"], about["max_answer_tokens"]
+    answerer = Answerer.load(model_dir(task), student_of(task, spec), spec)
 
     def ask(texts: Sequence[str]) -> list[str]:
         with progress(len(texts), "answering") as bar:
-            return [reply.text for reply in generate_replies(texts, model, tokenizer, *limits, bar.update)]
+            given = answerer.answer(texts, bar.update)
+        return ["" if one.answer is None else spec.text(one.answer) for one in given]
 
     return ask
 

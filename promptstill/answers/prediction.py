@@ -30,5 +30,5 @@ class Prediction(TypedDict):
     ngrams: str
     majority: str
     student_confidence: float
-    student_token_confidence: float
+    student_confidences: dict[str, float]
     student_cut_off: bool

@@ -74,7 +74,7 @@ def typed(value: Any, shape: Shape, prefer_number: bool = False) -> Any:  # noqa
     """
     if isinstance(value, str) and (prefer_number or not shape.allows_text()):
         value = _from_text(value, shape)
-    if _is_number(value):
+    if is_number(value):
         if shape.types is not None and "boolean" in shape.types and not shape.types & {"number", "integer"}:
             return bool(value) if value in (0, 1) else value
         return _canonical_number(value, shape)
@@ -103,14 +103,15 @@ def _read_number(word: str) -> int | float | None:
 
 def _canonical_number(value: int | float, shape: Shape) -> int | float:
     for member in shape.enum or ():
-        if _is_number(member) and member == value:
+        if is_number(member) and member == value:
             return member  # type: ignore[no-any-return]
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT_INTEGERS:
         return int(value)
     return value
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value is a number of JSON, in which `true` is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

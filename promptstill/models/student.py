@@ -14,16 +14,26 @@ from promptstill.core.resolve import model_hash, resolve
 from promptstill.models.tokens import around_input, as_text, prepare
 
 
+class Weights(TypedDict):
+    """The exponents of the two experts in the probabilities of a key's values; see `models/mixture.py`."""
+
+    model: float
+    ngrams: float
+
+
 class Student(TypedDict):
     """`models/<task>/student.json`: how to use an adapter, and what it belongs to.
 
-    `on_hub` is the base's Hugging Face id, or null. `files` has the SHA-256 of every other file of the
-    folder.
+    `layers` is the number of the base's layers that it keeps, or null for all. `weights` has those of the
+    language model and of the n-grams, by key; it is empty if no key has listed values. `on_hub` is the base's
+    Hugging Face id, or null. `files` has the SHA-256 of every other file of the folder.
     """
 
     task: str
     base: str
     base_hash: str
+    layers: int | None
+    weights: dict[str, Weights]
     on_hub: str | None
     max_input_tokens: int
     max_answer_tokens: int
@@ -99,17 +109,40 @@ def _tokenizer(folder: str, name: str) -> Any:  # noqa: ANN401
     return prepare(AutoTokenizer.from_pretrained(folder), name)
 
 
-def load_base(base: str) -> Any:  # noqa: ANN401
-    """The base model by name: float32, in evaluation mode, on the GPU if there is one."""
+def load_base(base: str, layers: int | None = None) -> Any:  # noqa: ANN401
+    """The base model by name, in evaluation mode, on the GPU if there is one; in the precision of `quicken`.
+
+    It has the lowest `layers` of the base, or all. Raises UserError if there are fewer, or if the model has
+    no list of layers.
+    """
     folder = resolve(base)
     import torch
     import transformers
 
+    from promptstill.models.products import precision, quicken
+
     transformers.utils.logging.disable_progress_bar()
+    gpu = torch.cuda.is_available()
     model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, use_safetensors=True
+        folder, dtype=precision() if gpu else torch.float32, use_safetensors=True
     )
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    if layers is not None:
+        _keep_layers(model, layers)
+    return quicken(model.to("cuda" if gpu else "cpu").eval())
+
+
+def _keep_layers(model: Any, layers: int) -> None:  # noqa: ANN401
+    """Remove the layers above the lowest `layers`."""
+    decoder: Any = getattr(model, "model", None)
+    held = getattr(decoder, "layers", None)
+    if held is None:
+        raise UserError(f"train.layers: {type(model).__name__} has no `model.layers`; remove the param")
+    if layers > len(held):
+        raise UserError(f"train.layers: {layers}, but the base has {len(held)}; lower it")
+    decoder.layers = held[:layers]
+    model.config.num_hidden_layers = layers
+    if getattr(model.config, "layer_types", None):
+        model.config.layer_types = model.config.layer_types[:layers]
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:  # noqa: ANN401
@@ -117,7 +150,9 @@ def with_adapter(model: Any, adapter: Path) -> Any:  # noqa: ANN401
     round differently."""
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, str(adapter)).eval()
+    from promptstill.models.products import fuse
+
+    return fuse(PeftModel.from_pretrained(model, str(adapter))).eval()
 
 
 def prompt_ids(text: str, tokenizer: Any, max_input_tokens: int) -> list[int]:  # noqa: ANN401

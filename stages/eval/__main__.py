@@ -23,9 +23,9 @@ from promptstill.rows.row import SampledCase, SplitRow
 from stages.eval.params import EvalParams
 
 if TYPE_CHECKING:
+    from promptstill.models.answering import StudentAnswer
     from stages.eval.confidence import AnsweredSet
     from stages.eval.contestants import SetName
-    from stages.eval.replies import Reply
 
 
 def main(task: str) -> None:
@@ -54,17 +54,17 @@ def main(task: str) -> None:
     from stages.eval.outcomes import outcome
 
     prompt, level = read_text(prompt_file(task)), params.confidence_level
-    answered, validation_replies, speed = ask_contestants(
+    answered, validation_answers, speed = ask_contestants(
         sets, validation_rows, train_rows, student, model_dir(task), prompt, params, spec
     )
     by_set = {name: [case for case in answered if case.set == name] for name in sets}
     count = token_counter(student["base"])
     saved = prompt_tokens_saved(prompt, count)
-    replied: dict[AnsweredSet, tuple[Sequence[SampledCase | SplitRow], list[Reply]]] = {
-        "validation": (validation_rows, validation_replies),
-        **{name: (sets[name], [case.student_reply for case in by_set[name]]) for name in sets},
+    answers_of: dict[AnsweredSet, tuple[Sequence[SampledCase | SplitRow], list[StudentAnswer]]] = {
+        "validation": (validation_rows, validation_answers),
+        **{name: (sets[name], [case.student_answer for case in by_set[name]]) for name in sets},
     }
-    cases = {name: cases_of(*pair, saved, count, spec) for name, pair in replied.items()}
+    cases = {name: cases_of(*pair, saved, count, spec) for name, pair in answers_of.items()}
     cost = usd_per_request(read_json(details_file("generate", task)))
     agreement = teacher_agreement(validation_rows, spec, level)
     metrics = metrics_of(by_set, saved, spec, level) | confidence_metrics(cases, agreement, cost, level)

@@ -11,6 +11,7 @@ from promptstill.answers.compare import same
 from promptstill.answers.consensus import decide
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import JsonObject
+from promptstill.models.answering import StudentAnswer
 from promptstill.rows.row import SampledCase, SplitRow
 from stages.eval.calibration import RELIABILITY_COLUMNS, calibration
 from stages.eval.cascade import (
@@ -23,7 +24,6 @@ from stages.eval.cascade import (
 )
 from stages.eval.contestants import SetName
 from stages.eval.metrics import Table
-from stages.eval.replies import Reply
 
 # The sets that the student answers, in the order of the table.
 AnsweredSet = SetName | Literal["validation"]
@@ -31,24 +31,24 @@ AnsweredSet = SetName | Literal["validation"]
 
 def cases_of(
     rows: Sequence[SampledCase | SplitRow],
-    replies: Sequence[Reply],
+    answers: Sequence[StudentAnswer],
     prompt_tokens: int,
     count: Callable[[str], int],
     spec: AnswerSpec,
 ) -> list[Case]:
-    """The rows of a set with the student's replies to them, as the cascade sees them.
+    """The rows of a set with the student's answers to them, as the cascade sees them.
 
     `count` gives the tokens of a text. A request to the teacher has one answer, so the tokens of several
     samples are averaged.
     """
     cases = []
-    for row, reply in zip(rows, replies, strict=True):
-        answer, truth, samples = reply.parsed(spec).answer, row["answer"], row["samples"]
+    for row, given in zip(rows, answers, strict=True):
+        truth, samples = row["answer"], row["samples"]
         written = fmean(count(sample["response"]) for sample in samples) if samples else 0.0
         cases.append(
             Case(
-                None if answer is None else reply.confidence,
-                same(answer, truth, spec),
+                None if given.answer is None else given.confidence,
+                same(given.answer, truth, spec),
                 same(decide(samples, spec)["answer"], truth, spec),
                 str(row.get("component", row["id"])),
                 prompt_tokens + count(row["input"]) + written,

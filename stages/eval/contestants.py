@@ -13,20 +13,19 @@ from promptstill.answers.consensus import decide
 from promptstill.answers.prediction import Outcome, Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.progress import progress
-from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer, with_adapter
+from promptstill.models.answering import Answerer, StudentAnswer
+from promptstill.models.scoring import INPUT
+from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer
 from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, SampledCase, SplitRow
 from stages.eval.baselines import embeddings_answers, fitted_ngrams, majority_answer, ngrams_answers
 from stages.eval.params import EvalParams
-from stages.eval.replies import INPUT, Reply, generate_replies
 from stages.eval.speed import Batches, single_requests, speed_of
 
 SetName = Literal["golden", "test"]
 Contestant = Literal["student", "base", "prompted", "teacher", "embeddings", "ngrams", "majority"]
 CONTESTANTS: tuple[Contestant, ...] = get_args(Contestant)
 BASELINES: tuple[Contestant, ...] = ("embeddings", "ngrams")
-# Room for the prose that a base writes around its answer when it has the teacher's prompt.
-PROSE_TOKENS = 32
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Answered:
     set: SetName
     case: SampledCase | SplitRow
     answers: dict[Contestant, Answer | None]
-    student_reply: Reply
+    student_answer: StudentAnswer
 
     @property
     def component(self) -> str:
@@ -65,9 +64,9 @@ class Answered:
             "embeddings": texts["embeddings"],
             "ngrams": texts["ngrams"],
             "majority": texts["majority"],
-            "student_confidence": self.student_reply.confidence,
-            "student_token_confidence": self.student_reply.token_confidence,
-            "student_cut_off": self.student_reply.cut_off,
+            "student_confidence": self.student_answer.confidence,
+            "student_confidences": self.student_answer.confidences,
+            "student_cut_off": self.student_answer.cut_off,
         }
 
 
@@ -80,8 +79,8 @@ def ask_contestants(
     prompt: str,
     params: EvalParams,
     spec: AnswerSpec,
-) -> tuple[list[Answered], list[Reply], dict[str, float]]:
-    """Every case with all answers, in the order of the sets; the student's replies to the validation rows;
+) -> tuple[list[Answered], list[StudentAnswer], dict[str, float]]:
+    """Every case with all answers, in the order of the sets; the student's answers to the validation rows;
     and the speed of the student here."""
     cases = [(name, case) for name, part in sets.items() for case in part]
     texts = [case["input"] for _, case in cases]
@@ -89,19 +88,14 @@ def ask_contestants(
     tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
     with progress(3 * len(texts) + len(validation_rows), "answering") as bar:
-        base_replies = generate_replies(texts, model, tokenizer, *limits, bar.update)
-        longer = (limits[0], limits[1] + PROSE_TOKENS)
-        prompted = generate_replies(texts, model, tokenizer, *longer, bar.update, prompt)
-        model = with_adapter(model, adapter)
+        base = Answerer(model, tokenizer, spec, limits).answer(texts, bar.update)
+        prompted = Answerer(model, tokenizer, spec, limits, prompt=prompt).answer(texts, bar.update)
+        answerer = Answerer.load(adapter, student, spec)
         started, batches = time.perf_counter(), Batches(then=bar.update)
-        replies = generate_replies(texts, model, tokenizer, *limits, batches.done)
+        answers = answerer.answer(texts, batches.done)
         seconds = time.perf_counter() - started
-        validation = [row["input"] for row in validation_rows]
-        validation_replies = generate_replies(validation, model, tokenizer, *limits, bar.update)
-    single = single_requests(
-        [case["input"] for case in sets["golden"]],
-        lambda text: generate_replies([text], model, tokenizer, *limits),
-    )
+        validation = answerer.answer([row["input"] for row in validation_rows], bar.update)
+    single = single_requests([case["input"] for case in sets["golden"]], lambda text: answerer.answer([text]))
 
     learnt = [row["input"] for row in train_rows]
     vectors = embed([*learnt, *texts], params.encoder)
@@ -113,19 +107,19 @@ def ask_contestants(
             name,
             case,
             {
-                "student": replies[i].parsed(spec).answer,
-                "base": base_replies[i].parsed(spec).answer,
-                "prompted": prompted[i].parsed(spec).answer,
+                "student": answers[i].answer,
+                "base": base[i].answer,
+                "prompted": prompted[i].answer,
                 "teacher": decide(case["samples"], spec)["answer"],
                 "embeddings": embeddings[i],
                 "ngrams": ngrams[i],
                 "majority": majority,
             },
-            replies[i],
+            answers[i],
         )
         for i, (name, case) in enumerate(cases)
     ]
-    return answered, validation_replies, speed_of(seconds, batches.milliseconds, single)
+    return answered, validation, speed_of(seconds, batches.milliseconds, single)
 
 
 def token_counter(base: str) -> Callable[[str], int]:

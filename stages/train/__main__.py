@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptstill.answers.form import AnswerForm
+from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
-from promptstill.core.paths import certified_file, details_file, model_dir, out, plot_file
+from promptstill.core.paths import cache_dir, certified_file, details_file, model_dir, out, plot_file
 from promptstill.rows.row import SplitRow
-from stages.train.guards import refuse_uncertified, refuse_unknown_keys
+from stages.train.guards import refuse_uncertified
 from stages.train.params import TrainParams
 
 if TYPE_CHECKING:
@@ -22,35 +22,53 @@ CURVE = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
 def main(task: str) -> None:
     """Write `models/<task>/`, `data/train/<task>/metrics.json` and `metrics/<task>/train_curve.csv`."""
     params = TrainParams.load(task)
-    spec = AnswerForm.load(task)
-    refuse_unknown_keys(task, params, spec)
+    spec = AnswerSpec.load(task)
     files = {name: out("split", task, name) for name in ("train", "validation")}
     rows = {name: read_rows(path, SplitRow, "split") for name, path in files.items()}
     hashes = {name: file_hash(path) for name, path in files.items()}
     refuse_uncertified(hashes, read_json(certified_file(task)), files)
 
     # Imported here, because they load torch.
+    from promptstill.answers.script import Script
     from promptstill.core.resolve import model_hash, on_hub
+    from promptstill.models.answering import Answerer
+    from promptstill.models.choices import choices_of, tokens_decided
     from promptstill.models.student import Student, load_base, load_tokenizer
     from stages.train.adapter import adapted, save
-    from stages.train.examples import common_values, examples_of
+    from stages.train.checkpoint import Checkpoint, training_key
+    from stages.train.data import Data
+    from stages.train.examples import examples_of
     from stages.train.frozen_layers import whole_model
+    from stages.train.mixing import fit_ngrams, fit_weights
     from stages.train.trainer import train
 
     # Before training: a base that is replaced meanwhile is not the one that was loaded.
     base_hash = model_hash(params.base)
     tokenizer = load_tokenizer(params.base)
-    common = common_values(rows["train"], params)
-    examples = {name: examples_of(part, spec, tokenizer, params, common) for name, part in rows.items()}
-    pad = tokenizer.pad_token_id
-    base = load_base(params.base)
-    student, runner = adapted(base, params, [*examples["train"], *examples["validation"]], pad)
-    trained = train(student, runner, examples["train"], examples["validation"], params, pad)
+    examples = {name: examples_of(part, spec, tokenizer, params) for name, part in rows.items()}
+    decided = tokens_decided(choices_of(Script(spec), tokenizer))
+    base = load_base(params.base, params.layers)
+    student, runner = adapted(
+        base, params, [*examples["train"], *examples["validation"]], tokenizer.pad_token_id
+    )
+    data = {
+        name: Data(part, runner, decided, params.cache_gb, tokenizer.pad_token_id)
+        for name, part in examples.items()
+    }
+    key = training_key([base_hash, spec.hash, *hashes.values(), params.model_dump(mode="json")])
+    checkpoint = Checkpoint(cache_dir() / "train" / f"{task}.safetensors", key)
+    trained = train(student, data["train"], data["validation"], params, checkpoint)
+    limits = params.max_input_tokens, params.max_answer_tokens
+    answerer = Answerer(student.eval(), tokenizer, spec, limits)
+    ngrams = fit_ngrams(rows["train"], answerer)
+    weights = fit_weights(rows["validation"], answerer, ngrams)
 
     use: Student = {
         "task": task,
         "base": params.base,
         "base_hash": base_hash,
+        "layers": params.layers,
+        "weights": weights,
         "on_hub": on_hub(params.base),
         "max_input_tokens": params.max_input_tokens,
         "max_answer_tokens": params.max_answer_tokens,
@@ -59,13 +77,14 @@ def main(task: str) -> None:
         "train_hash": hashes["train"],
         "files": {},
     }
-    save(student, tokenizer, model_dir(task), use)
+    save(student, tokenizer, ngrams if weights else None, model_dir(task), use)
     curve = [[getattr(point, column) for column in CURVE] for point in trained.curve]
     write_csv(plot_file(task, "train_curve"), CURVE, curve)
     counts = {name: len(part) for name, part in rows.items()}
     tokens = sum(len(example.ids) for example in examples["train"])
     metrics = metrics_of(trained, counts, tokens, hashes["train"])
     write_json(details_file("train", task), metrics)
+    checkpoint.remove()
     say(
         "train",
         task,
@@ -74,6 +93,10 @@ def main(task: str) -> None:
             f"best epoch {trained.best.epoch} of {params.epochs}: validation accuracy "
             f"{trained.best.validation_accuracy}",
             f"adapter of {metrics['trainable_parameters']:,} parameters in {model_dir(task)}",
+            *(
+                f"{key or 'answer'}: weight {one['model']} of the language model, {one['ngrams']} of n-grams"
+                for key, one in weights.items()
+            ),
             *whole_model(runner, base),
         ],
     )

@@ -12,10 +12,11 @@ from peft import LoraConfig, get_peft_model
 
 from promptstill.core.files import JsonObject, file_hash, replacing, write_json
 from promptstill.core.resolve import commit_of
+from promptstill.models.ngrams import Ngrams
+from promptstill.models.products import fuse
 from promptstill.models.student import Student
 from stages.train.examples import Example
 from stages.train.frozen_layers import LINEAR, Runner, runner
-from stages.train.fused import fuse
 from stages.train.params import TrainParams
 
 # Settings that transformers adds to a tokenizer's config about the way in which it was loaded.
@@ -41,14 +42,17 @@ def adapted(base: Any, params: TrainParams, examples: list[Example], pad: int) -
     return student, run
 
 
-def save(student: Any, tokenizer: Any, folder: Path, use: Student) -> None:  # noqa: ANN401
-    """Write the adapter, the tokenizer with the chat template, and `student.json`, which says how to use
-    them. The same training gives the same bytes wherever the base was loaded from."""
+def save(student: Any, tokenizer: Any, ngrams: Ngrams | None, folder: Path, use: Student) -> None:  # noqa: ANN401
+    """Write the adapter, the tokenizer with the chat template, the n-grams if there are any, and
+    `student.json`, which says how to use them. The same training gives the same bytes wherever the base was
+    loaded from."""
     with replacing(folder) as partial:
         student.save_pretrained(partial, safe_serialization=True)
         # peft writes an empty template of a card; the stage report makes the card.
         (partial / "README.md").unlink(missing_ok=True)
         tokenizer.save_pretrained(partial)
+        if ngrams is not None:
+            ngrams.save(partial)
         _rewrite(
             partial / "adapter_config.json",
             lambda config: {

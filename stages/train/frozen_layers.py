@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
@@ -20,7 +21,7 @@ from stages.train.examples import Example
 # What computes the logits of a training step: the model cut in two, or the whole model.
 Runner: TypeAlias = "LayeredModel | WholeModel"
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-BATCH = 16
+BATCH = 32
 # Both ways add the same numbers in nearly the same order, so in float32 they agree to about six digits.
 TOLERANCE = 1e-3
 
@@ -61,16 +62,20 @@ class LayeredModel:
             hidden: Tensor = self.decoder(input_ids=ids, use_cache=False).last_hidden_state
         return hidden
 
-    def answer_logits(self, hidden: Tensor, positions: Tensor) -> Tensor:
-        """Logits of shape (selected, vocabulary) from lower hidden states, at the positions where the mask is
-        true.
+    def logits(self, hidden: Tensor, positions: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Logits of shape (selected, tokens) from lower hidden states, at the positions where the mask is
+        true, of `tokens` or of the whole vocabulary.
 
         No attention mask is needed: padding is on the right, which causal attention never sees.
         """
         with self._only(self.cut, len(self.layers)):
             upper: Tensor = self.decoder(inputs_embeds=hidden, use_cache=False).last_hidden_state
-        logits: Tensor = self.head(upper[positions])
-        return logits
+        chosen = upper[positions]
+        if tokens is None:
+            logits: Tensor = self.head(chosen)
+            return logits
+        bias = self.head.bias if self.head.bias is None else self.head.bias[tokens]
+        return functional.linear(chosen, self.head.weight[tokens], bias)
 
 
 def _other_family(model: Any, lacking: str) -> UserError:  # noqa: ANN401
@@ -91,12 +96,14 @@ class WholeModel:
         """The ids themselves: nothing is computed ahead."""
         return ids
 
-    def answer_logits(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """Logits of shape (selected, vocabulary) from ids, at the positions where the mask is true."""
+    def logits(self, ids: Tensor, positions: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Logits of shape (selected, tokens) from ids, at the positions where the mask is true, of `tokens`
+        or of the whole vocabulary."""
         first = int(positions.any(0).int().argmax())
         kept = ids.shape[1] - first
         logits: Tensor = self.model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits
-        return logits[positions[:, first:]]
+        chosen = logits[positions[:, first:]]
+        return chosen if tokens is None else chosen[:, tokens]
 
 
 def runner(model: Any, adapted_layers: int, examples: list[Example], pad: int) -> Runner:  # noqa: ANN401
@@ -110,10 +117,10 @@ def runner(model: Any, adapted_layers: int, examples: list[Example], pad: int) -
     by_length = sorted(examples, key=lambda example: (-len(example.ids), example.ids))
     batch = [*by_length[:1], *by_length[-1:]]
     ids = padded_ids(batch, pad).to(layered.head.weight.device)
-    positions = answer_positions(batch).to(ids.device)
+    positions = target_positions(batch).to(ids.device)
     with torch.no_grad():
-        expected = whole.answer_logits(ids, positions)
-        halves = layered.answer_logits(layered.lower(ids), positions)
+        expected = whole.logits(ids, positions)
+        halves = layered.logits(layered.lower(ids), positions)
     largest = max(1.0, float(expected.abs().max()))
     return layered if float((expected - halves).abs().max()) <= TOLERANCE * largest else whole
 
@@ -128,14 +135,13 @@ def whole_model(run: Runner, model: Any) -> list[str]:  # noqa: ANN401
     ]
 
 
-def answer_positions(examples: list[Example]) -> Tensor:
-    """A mask of shape (batch, longest - 1): the positions from which the tokens of the answers are
-    predicted."""
-    position = torch.arange(max(len(example.ids) for example in examples) - 1)[None, :]
-    # The token at position t is predicted from position t - 1.
-    first = torch.tensor([example.prompt_length - 1 for example in examples])[:, None]
-    last = torch.tensor([len(example.ids) - 1 for example in examples])[:, None]
-    return (position >= first) & (position < last)
+def target_positions(examples: list[Example]) -> Tensor:
+    """A mask of shape (batch, longest - 1): the positions from which the targets are predicted."""
+    mask = torch.zeros(len(examples), max(len(example.ids) for example in examples) - 1, dtype=torch.bool)
+    for row, example in zip(mask, examples, strict=True):
+        # The token at position t is predicted from position t - 1.
+        row[[target.position - 1 for target in example.targets]] = True
+    return mask
 
 
 def hidden_states(examples: list[Example], model: Runner, cache_gb: float, pad: int) -> list[Tensor] | None:

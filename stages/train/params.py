@@ -26,6 +26,9 @@ class TrainParams(StageParams):
         description="most tokens of an answer; a longer one is an error in training, and is cut when the "
         "student answers",
     )
+    layers: int | None = Field(
+        default=None, ge=1, description="lowest layers of the base that the student keeps; null keeps all"
+    )
     adapted_layers: int = Field(
         ge=1, description="upper layers that get adapters; the layers below are frozen and run once"
     )
@@ -43,15 +46,6 @@ class TrainParams(StageParams):
     weight_decay: float = Field(ge=0, description="weight decay of AdamW")
     average: float = Field(
         ge=0, lt=1, description="decay of the moving average of the adapter; 0 keeps the last step's"
-    )
-    unscored_weight: float = Field(
-        ge=0,
-        le=1,
-        description="loss weight of answer tokens that no metric scores, such as "
-        "braces, keys and the stated confidence",
-    )
-    rare_weight: dict[str, float] = Field(
-        description="per key of the answer: loss weight of a value other than the most common one"
     )
     cache_gb: float = Field(
         ge=0,

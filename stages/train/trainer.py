@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
-from stages.train.examples import Example
-from stages.train.frozen_layers import Runner, answer_positions, hidden_states, padded_ids
+from stages.train.checkpoint import Checkpoint
+from stages.train.data import Data, batches
 from stages.train.params import TrainParams
 
 MAX_GRADIENT_NORM = 1.0
-# The lengths of the sequences in a batch differ by less than this many tokens, which leaves little padding
-# and much shuffling.
-LENGTH_BUCKET = 8
+# What AdamW keeps for each parameter.
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """One point of the curve. Losses are means per answer token, weighted as in training."""
+    """One point of the curve. Losses are means over rows."""
 
     epoch: int
     train_loss: float
@@ -42,80 +40,125 @@ class Trained:
     curve: list[Epoch]
 
 
-class Data:
-    """Examples with their lower hidden states, as batches for the upper layers."""
+class _Run:
+    """A training run at a step: adapter, its average, optimiser, and what it has seen."""
 
-    def __init__(self, examples: list[Example], model: Runner, cache_gb: float, pad: int) -> None:
-        self.examples = examples
-        self._model, self._pad = model, pad
-        self._hidden = hidden_states(examples, model, cache_gb, pad)
+    def __init__(self, model: Any, params: TrainParams) -> None:  # noqa: ANN401
+        self.adapter = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        self.optimizer = torch.optim.AdamW(
+            self.adapter.values(), lr=params.learning_rate, weight_decay=params.weight_decay
+        )
+        self.average = {name: p.detach().clone() for name, p in self.adapter.items()}
+        self.step = 0
+        self.losses: list[float] = []
+        self.curve: list[Epoch] = []
+        self.states: list[dict[str, Tensor]] = []
 
-    def logits(self, batch: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, targets and loss weights of all answer tokens of a batch, in order."""
-        chosen = [self.examples[i] for i in batch]
-        device = self._model.head.weight.device
-        longest = max(len(example.ids) for example in chosen) - 1
-        if self._hidden is None:
-            hidden = self._model.lower(padded_ids(chosen, self._pad).to(device))
-        else:
-            rows = [self._hidden[i] for i in batch]
-            hidden = torch.stack([functional.pad(row, (0, 0, 0, longest - len(row))) for row in rows])
-        logits = self._model.answer_logits(hidden, answer_positions(chosen).to(device))
-        targets = torch.tensor([token for example in chosen for token in example.answer_ids], device=device)
-        weights = torch.tensor([weight for example in chosen for weight in example.weights], device=device)
-        return logits, targets, weights
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write all that the next step depends on."""
+        moments = {
+            f"{name}/{moment}": value
+            for moment in MOMENTS
+            for name, value in zip(
+                self.adapter, (self.optimizer.state[p][moment] for p in self.adapter.values()), strict=True
+            )
+        }
+        states = {
+            f"{i}/{name}": value for i, state in enumerate(self.states) for name, value in state.items()
+        }
+        tensors = {
+            **{f"adapter/{name}": value for name, value in self.adapter.items()},
+            **{f"average/{name}": value for name, value in self.average.items()},
+            **{f"moment/{name}": value for name, value in moments.items()},
+            **{f"epoch/{name}": value for name, value in states.items()},
+            "random": torch.get_rng_state(),
+        }
+        curve = [asdict(point) for point in self.curve]
+        checkpoint.save(tensors, {"step": self.step, "losses": self.losses, "curve": curve})
+
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Go on where the same training was, if it was begun."""
+        kept = checkpoint.load()
+        if kept is None:
+            return
+        tensors, counts = kept
+        self.step, self.losses = counts["step"], counts["losses"]
+        self.curve = [Epoch(**point) for point in counts["curve"]]
+        self.states = [
+            {name: tensors[f"epoch/{i}/{name}"] for name in self.adapter} for i in range(len(self.curve))
+        ]
+        torch.set_rng_state(tensors["random"])
+        with torch.no_grad():
+            for name, p in self.adapter.items():
+                p.copy_(tensors[f"adapter/{name}"])
+                self.average[name].copy_(tensors[f"average/{name}"])
+                self.optimizer.state[p] = {
+                    moment: tensors[f"moment/{name}/{moment}"].to("cpu" if moment == "step" else p.device)
+                    for moment in MOMENTS
+                }
 
 
 def train(
     model: Any,  # noqa: ANN401
-    runner: Runner,
-    examples: list[Example],
-    validation: list[Example],
+    train_data: Data,
+    validation_data: Data,
     params: TrainParams,
-    pad: int,
+    checkpoint: Checkpoint,
 ) -> Trained:
-    """Train the adapters of `model`.
+    """Train the adapters of `model`; go on from `checkpoint` if a run was killed.
 
     The averaged adapter of one epoch is kept, by validation; see `chosen`. Raises UserError in the step in
     which the loss is no longer finite.
     """
-    adapter = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.AdamW(adapter.values(), lr=params.learning_rate, weight_decay=params.weight_decay)
-    train_data = Data(examples, runner, params.cache_gb, pad)
-    validation_data = Data(validation, runner, params.cache_gb, pad)
-    shuffle = random.Random(params.seed)
-    average = {name: p.detach().clone() for name, p in adapter.items()}
-    steps = params.epochs * -(-len(examples) // params.batch_size)
-    step, curve, states = 0, list[Epoch](), list[dict[str, Tensor]]()
+    run = _Run(model, params)
+    run.load(checkpoint)
+    examples = train_data.examples
+    per_epoch = -(-len(examples) // params.batch_size)
+    steps = params.epochs * per_epoch
     with progress(steps, "training", "step") as bar:
-        for epoch in range(1, params.epochs + 1):
+        bar.initial = bar.n = run.step
+        while run.step < steps:
+            epoch = run.step // per_epoch + 1
+            order = batches(examples, params.batch_size, random.Random(f"{params.seed} {epoch}"))
             model.train()
-            losses = []
-            for batch in batches(examples, params.batch_size, shuffle):
-                for group in optimizer.param_groups:
-                    group["lr"] = params.learning_rate * schedule(step, steps, params.warmup)
-                loss = weighted_loss(*train_data.logits(batch))
-                loss.backward()  # type: ignore[no-untyped-call]
-                torch.nn.utils.clip_grad_norm_(adapter.values(), MAX_GRADIENT_NORM)
-                optimizer.step()
-                optimizer.zero_grad()
-                step += 1
-                _move_average(average, adapter, params.average, step)
-                losses.append(_finite(loss.item(), step, epoch))
+            for batch in order[run.step % per_epoch :]:
+                if checkpoint.due:
+                    run.save(checkpoint)
+                _learn(run, train_data, batch, epoch, schedule(run.step, steps, params.warmup), params)
                 bar.update(1)
             model.eval()
-            with _in_place_of(adapter, average):
-                held_out, accuracy = evaluate(validation_data)
-            curve.append(
-                Epoch(epoch, _rounded(sum(losses) / len(losses)), _finite(held_out, step, epoch), accuracy)
-            )
-            states.append({name: value.cpu().clone() for name, value in average.items()})
-    best = chosen(curve, len(validation))
-    state = states[best.epoch - 1]
+            _close(run, validation_data, epoch)
+            run.save(checkpoint)
+    best = chosen(run.curve, len(validation_data.examples))
+    state = run.states[best.epoch - 1]
     with torch.no_grad():
-        for name, parameter in adapter.items():
+        for name, parameter in run.adapter.items():
             parameter.copy_(state[name])
-    return Trained(best, state, curve)
+    return Trained(best, state, run.curve)
+
+
+def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, params: TrainParams) -> None:
+    """One step of the optimiser. `rate` is the share of the peak learning rate."""
+    for group in run.optimizer.param_groups:
+        group["lr"] = params.learning_rate * rate
+    loss = data.losses(batch)[0].sum() / len(batch)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(run.adapter.values(), MAX_GRADIENT_NORM)
+    run.optimizer.step()
+    run.optimizer.zero_grad()
+    run.step += 1
+    _move_average(run.average, run.adapter, params.average, run.step)
+    run.losses.append(_finite(loss.item(), run.step, epoch))
+
+
+def _close(run: _Run, validation: Data, epoch: int) -> None:
+    """The end of an epoch: its point of the curve, and its averaged adapter."""
+    with _in_place_of(run.adapter, run.average):
+        held_out, accuracy = evaluate(validation)
+    train_loss = _rounded(sum(run.losses) / len(run.losses))
+    run.curve.append(Epoch(epoch, train_loss, _finite(held_out, run.step, epoch), accuracy))
+    run.states.append({name: value.cpu().clone() for name, value in run.average.items()})
+    run.losses.clear()
 
 
 def chosen(curve: list[Epoch], rows: int) -> Epoch:
@@ -132,45 +175,26 @@ def chosen(curve: list[Epoch], rows: int) -> Epoch:
     return min(able, key=lambda point: (point.validation_loss, point.epoch))
 
 
-def batches(examples: list[Example], size: int, shuffle: random.Random) -> list[list[int]]:
-    """Positions of all examples in batches of similar length, in random order."""
-    rows = list(range(len(examples)))
-    shuffle.shuffle(rows)
-    rows.sort(key=lambda i: len(examples[i].ids) // LENGTH_BUCKET)
-    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
-    shuffle.shuffle(parts)
-    return parts
-
-
 def schedule(step: int, steps: int, warmup: float) -> float:
     """Share of the peak learning rate: linear rise over the warm-up, then linear decay to zero."""
     rise = max(1, round(steps * warmup))
     return min((step + 1) / rise, (steps - step) / max(1, steps - rise + 1))
 
 
-def weighted_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Cross-entropy, averaged over tokens by their weights."""
-    return (functional.cross_entropy(logits, targets, reduction="none") * weights).sum() / weights.sum()
-
-
-def evaluate(data: Data, batch_size: int = 16) -> tuple[float, float]:
-    """Weighted loss, and the share of rows in which every scored token is the most probable one given the
-    tokens before it."""
+def evaluate(data: Data, batch_size: int = 32) -> tuple[float, float]:
+    """The mean loss of the rows, and the share of rows in which every scored token is the most probable one
+    given the tokens before it."""
     order = sorted(range(len(data.examples)), key=lambda i: (len(data.examples[i].ids), i))
-    total = weight = 0.0
-    right = 0
+    total, right = 0.0, 0
     with torch.inference_mode():
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
-            logits, targets, weights = data.logits(batch)
-            total += float((functional.cross_entropy(logits, targets, reduction="none") * weights).sum())
-            weight += float(weights.sum())
-            hits = (logits.argmax(-1) == targets).tolist()
-            for i in batch:
-                scored = data.examples[i].scored
-                right += all(hit for hit, counts in zip(hits[: len(scored)], scored, strict=True) if counts)
-                hits = hits[len(scored) :]
-    return _rounded(total / weight), _rounded(right / len(order))
+            losses, hits = data.losses(batch)
+            total += float(losses.sum())
+            found = iter(hits.tolist())
+            for targets in data.targets(batch):
+                right += all([hit or not t.scored for t, hit in zip(targets, found, strict=False)])
+    return _rounded(total / len(order)), _rounded(right / len(order))
 
 
 def _finite(loss: float, step: int, epoch: int) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
+from stages.eval.replies import Reply
 
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.rows.row import SampledCase, SplitRow
@@ -19,7 +20,6 @@ from stages.eval.confidence import (
     teacher_agreement,
     usd_per_request,
 )
-from stages.eval.replies import Reply
 from stages.eval.verdict import cascade_line
 from tests.project import TEXT_SCHEMA
 from tests.rows import ingested_case, sampled_row, split_row

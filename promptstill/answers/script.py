@@ -1,0 +1,152 @@
+"""An answer as a student writes it: one short piece for each key that an answer leaves open.
+
+Fixed text teaches nothing, and the tokens of an answer that decide drown in it. So a student learns only the
+values, the label first, and code writes the JSON around them. The stated confidence is not learnt: it is the
+probability of the answer. Training, scoring and serving use this one description.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jsonschema
+
+from promptstill.answers.form import AnswerForm
+from promptstill.answers.shape import is_number, shape_of
+from promptstill.console.errors import UserError
+from promptstill.rows.row import Answer
+
+# The piece of an optional key that an answer does not have.
+ABSENT = ""
+# How a schema may want the confidence stated, as a factor of the probability; a value shows which it takes.
+SCALES = ((1, 0.5), (100, 50))
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What an answer has at one key: one of `values`, or anything that the schema allows if that is None.
+
+    The key of a text answer is the empty text. `pieces` are the texts of the values, all different.
+    """
+
+    key: str
+    values: tuple[Any, ...] | None
+    optional: bool
+
+    @cached_property
+    def pieces(self) -> tuple[str, ...]:
+        """The texts between which the student chooses: values in their order, then the absence of the key."""
+        values = self.values or ()
+        quoted = {_json(value) for value in values}
+        return (
+            *(_json(value) if _needs_quotes(value, quoted) else value for value in values),
+            *((ABSENT,) if self.optional else ()),
+        )
+
+    @property
+    def closed(self) -> bool:
+        """Whether the schema lists the values."""
+        return self.values is not None
+
+
+class Script:
+    """The pieces of every answer of a task, in the order in which a student writes them."""
+
+    def __init__(self, form: AnswerForm) -> None:
+        """Raises UserError if the schema leaves nothing open that a student could learn."""
+        self._form = form
+        self._json = form.rules.format == "json"
+        self._validator = jsonschema.Draft202012Validator(form.schema)
+        self._order = tuple(form.schema.get("properties", {})) if self._json else ("",)
+        self._all = {key: self._slot(key) for key in self._order}
+        self._stated, self._computed = self._confidence()
+        self._fixed = {key for key, slot in self._all.items() if slot.closed and len(slot.pieces) == 1}
+        left_out = self._fixed | {self._computed}
+        order = dict.fromkeys([*(key for key in form.scored if self._json), *self._order])
+        self.slots = tuple(self._all[key] for key in order if key not in left_out)
+        if not self.slots:
+            raise UserError(
+                "answer.schema.json: allows a single answer, so there is nothing to learn; list its values"
+            )
+
+    def pieces(self, answer: Answer) -> list[str]:
+        """The texts that the student writes for an answer, one for each slot."""
+        return [self._piece(slot, answer) for slot in self.slots]
+
+    def answer(self, pieces: Sequence[str], confidence: float) -> Answer:
+        """The answer that pieces stand for, in canonical form. `confidence` is the probability that it is
+        right.
+
+        Raises ValueError for a piece that stands for no value.
+        """
+        values = {
+            slot.key: _value(slot, piece, quoted=self._json)
+            for slot, piece in zip(self.slots, pieces, strict=True)
+            if not (slot.optional and piece == ABSENT)
+        }
+        if not self._json:
+            return str(values[""])
+        values |= {
+            key: (self._all[key].values or ())[0] for key in self._fixed if not self._all[key].optional
+        }
+        if self._stated is not None:
+            values[str(self._computed)] = self._stated(confidence)
+        return {key: values[key] for key in self._order if key in values}
+
+    def _slot(self, key: str) -> Slot:
+        node = self._form.schema["properties"][key] if self._json else self._form.schema
+        enum = shape_of(node, self._form.schema).enum
+        required = key in {self._form.rules.label, *self._form.schema.get("required", ())}
+        if enum is None:
+            return Slot(key, None, self._json and not required)
+        allowed = self._validator.evolve(schema=node)
+        distinct = {_json(value): value for value in enum if allowed.is_valid(value)}
+        return Slot(key, tuple(distinct.values()), self._json and not required)
+
+    def _confidence(self) -> tuple[Callable[[float], int | float] | None, str | None]:
+        """How a probability is stated, and the key that states it; None if no key does, or if it is learnt.
+
+        It is learnt if a metric scores it, or if its values are no numbers.
+        """
+        key = self._form.rules.confidence
+        if not self._json or key is None or key in self._form.scored:
+            return None, None
+        if numbers := [value for value in self._all[key].values or () if is_number(value)]:
+            return lambda probability: min(numbers, key=lambda value: (abs(value - probability), value)), key
+        allowed = self._validator.evolve(schema=self._form.schema["properties"][key])
+        for scale, example in SCALES:
+            if not self._all[key].closed and allowed.is_valid(example):
+                digits = 2 if scale == 1 else None
+                return lambda probability, s=scale, d=digits: round(s * probability, d), key
+        return None, None
+
+    def _piece(self, slot: Slot, answer: Answer) -> str:
+        if isinstance(answer, str):
+            return answer
+        if slot.key not in answer:
+            return ABSENT
+        value = answer[slot.key]
+        if slot.values is None:
+            return json.dumps(value, ensure_ascii=False)
+        return slot.pieces[[_json(member) for member in slot.values].index(_json(value))]
+
+
+def _value(slot: Slot, piece: str, quoted: bool) -> Any:  # noqa: ANN401
+    if slot.values is not None:
+        return slot.values[slot.pieces.index(piece)]
+    return json.loads(piece) if quoted else piece
+
+
+def _json(value: Any) -> str:  # noqa: ANN401
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _needs_quotes(value: Any, quoted: set[str]) -> bool:  # noqa: ANN401
+    """Whether a value cannot stand bare: it is no text, or its bare text would be read as something else."""
+    if not isinstance(value, str) or value in quoted:
+        return True
+    return not value or value != value.strip() or not value.isprintable()

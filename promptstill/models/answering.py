@@ -1,0 +1,110 @@
+"""The whole student as one object: texts in, answers with calibrated confidence out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from promptstill.answers.script import Script
+from promptstill.answers.spec import AnswerSpec
+from promptstill.models.choices import choices_of
+from promptstill.models.grammar import grammars_of
+from promptstill.models.mixture import aligned, mixed
+from promptstill.models.ngrams import Ngrams
+from promptstill.models.scoring import INPUT, Reply, Scorer
+from promptstill.models.student import Student, Weights, load_base, student_tokenizer, with_adapter
+from promptstill.rows.row import Answer
+
+
+@dataclass(frozen=True)
+class StudentAnswer:
+    """An answer of a student, which is None if it was cut off.
+
+    `confidence` is the probability that the answer is right in every scored key, and `confidences` has that
+    of each key's value, given the values before it.
+    """
+
+    answer: Answer | None
+    confidence: float
+    confidences: dict[str, float]
+    cut_off: bool
+
+
+class Answerer:
+    """A language model, and for a student the n-grams beside it, with the form of a task's answers."""
+
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401
+        tokenizer: Any,  # noqa: ANN401
+        spec: AnswerSpec,
+        limits: tuple[int, int],
+        ngrams: Ngrams | None = None,
+        weights: Mapping[str, Weights] | None = None,
+        prompt: str = INPUT,
+    ) -> None:
+        """`limits` are the most tokens of an input and of an answer. A `prompt` has the text around
+        `{input}`."""
+        self._spec, self.script = spec, Script(spec)
+        self.choices = choices_of(self.script, tokenizer)
+        grammars = grammars_of(self.choices, spec, tokenizer)
+        self._scorer = Scorer(model, tokenizer, self.choices, grammars, *limits, prompt=prompt)
+        self._ngrams, self._weights = ngrams, dict(weights or {})
+
+    def mixed_with(self, ngrams: Ngrams, weights: Mapping[str, Weights]) -> Self:
+        """The same model beside n-grams."""
+        other = copy(self)
+        other._ngrams, other._weights = ngrams, dict(weights)
+        return other
+
+    @classmethod
+    def load(cls, folder: Path, student: Student, spec: AnswerSpec) -> Self:
+        """The student in `folder`, which `student` describes."""
+        model = with_adapter(load_base(student["base"], student["layers"]), folder)
+        limits = student["max_input_tokens"], student["max_answer_tokens"]
+        ngrams = Ngrams.load(folder) if student["weights"] else None
+        return cls(model, student_tokenizer(folder), spec, limits, ngrams, student["weights"])
+
+    def answer(
+        self, texts: Sequence[str], done: Callable[[int], object] | None = None
+    ) -> list[StudentAnswer]:
+        """Answers in the order of `texts`. `done` is called with the number of rows of each batch that is
+        answered."""
+        return [self._answered(reply) for reply in self.replies(texts, done)]
+
+    def replies(self, texts: Sequence[str], done: Callable[[int], object] | None = None) -> list[Reply]:
+        """What the experts give to the pieces of each answer together."""
+        known = self._ngrams_of(texts)
+
+        def judge(key: str, rows: Sequence[int], values: np.ndarray) -> np.ndarray:
+            if key not in self._weights:
+                return values
+            return mixed(values, known[key][list(rows)], self._weights[key])
+
+        return self._scorer.reply(texts, done, judge)
+
+    def _ngrams_of(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """The log-probabilities that the n-grams give to the pieces of each listed key."""
+        if self._ngrams is None:
+            return {}
+        given = self._ngrams.log_probabilities(texts)
+        return {
+            choices.slot.key: aligned(given[key], self._ngrams.classes[key], choices.slot.pieces)
+            for choices in self.choices
+            if (key := choices.slot.key) in given
+        }
+
+    def _answered(self, reply: Reply) -> StudentAnswer:
+        scored = self._spec.scored or ("",)
+        confidence = math.prod(value for key, value in reply.probabilities.items() if key in scored)
+        confidences = {key: round(value, 4) for key, value in reply.probabilities.items()}
+        answer = None
+        if not reply.cut_off:
+            answer = self._spec.of_value(self.script.answer(reply.pieces, confidence)).answer
+        return StudentAnswer(answer, round(confidence, 4), confidences, reply.cut_off)
