@@ -72,6 +72,7 @@ class _Run:
             **{f"moment/{name}": value for name, value in moments.items()},
             **{f"epoch/{name}": value for name, value in states.items()},
             "random": torch.get_rng_state(),
+            **({"random_gpu": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}),
         }
         curve = [asdict(point) for point in self.curve]
         checkpoint.save(tensors, {"step": self.step, "losses": self.losses, "curve": curve})
@@ -88,6 +89,8 @@ class _Run:
             {name: tensors[f"epoch/{i}/{name}"] for name in self.adapter} for i in range(len(self.curve))
         ]
         torch.set_rng_state(tensors["random"])
+        if "random_gpu" in tensors:
+            torch.cuda.set_rng_state(tensors["random_gpu"])
         with torch.no_grad():
             for name, p in self.adapter.items():
                 p.copy_(tensors[f"adapter/{name}"])
@@ -122,7 +125,8 @@ def train(
             order = batches(examples, params.batch_size, random.Random(f"{params.seed} {epoch}"))
             model.train()
             for batch in order[run.step % per_epoch :]:
-                if checkpoint.due:
+                # Before the first step, the optimiser has nothing to save.
+                if run.step and checkpoint.due:
                     run.save(checkpoint)
                 _learn(run, train_data, batch, epoch, schedule(run.step, steps, params.warmup), params)
                 bar.update(1)
