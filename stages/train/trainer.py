@@ -14,6 +14,7 @@ from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from stages.train.checkpoint import Checkpoint
 from stages.train.data import Data, batches
+from stages.train.memory import enough_memory
 from stages.train.params import TrainParams
 
 MAX_GRADIENT_NORM = 1.0
@@ -111,7 +112,7 @@ def train(
     """Train the adapters of `model`; go on from `checkpoint` if a run was killed.
 
     The averaged adapter of one epoch is kept, by validation; see `chosen`. Raises UserError in the step in
-    which the loss is no longer finite.
+    which the loss is no longer finite, or memory runs out.
     """
     run = _Run(model, params)
     run.load(checkpoint)
@@ -145,8 +146,9 @@ def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, par
     """One step of the optimiser. `rate` is the share of the peak learning rate."""
     for group in run.optimizer.param_groups:
         group["lr"] = params.learning_rate * rate
-    loss = data.losses(batch)[0].sum() / len(batch)
-    loss.backward()  # type: ignore[no-untyped-call]
+    with enough_memory("a training step", "train.batch_size or train.max_input_tokens"):
+        loss = data.losses(batch)[0].sum() / len(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(run.adapter.values(), MAX_GRADIENT_NORM)
     run.optimizer.step()
     run.optimizer.zero_grad()
@@ -157,7 +159,7 @@ def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, par
 
 def _close(run: _Run, validation: Data, epoch: int) -> None:
     """The end of an epoch: its point of the curve, and its averaged adapter."""
-    with _in_place_of(run.adapter, run.average):
+    with _in_place_of(run.adapter, run.average), enough_memory("validation", "train.max_input_tokens"):
         held_out, accuracy = evaluate(validation)
     train_loss = _rounded(sum(run.losses) / len(run.losses))
     run.curve.append(Epoch(epoch, train_loss, _finite(held_out, run.step, epoch), accuracy))
