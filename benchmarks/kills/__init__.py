@@ -1,1 +1,1 @@
-"""A run of generate that is killed again and again: what is lost, what is sent twice, what comes out."""
+"""Runs of generate and train that are killed again and again: what is lost, and what comes out."""

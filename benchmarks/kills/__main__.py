@@ -1,8 +1,10 @@
-"""`python -m benchmarks.kills [--kills N]`: SIGKILL at random moments, print tables, write results.json.
+"""`python -m benchmarks.kills [--kills N] [--ways WAY ...]`: SIGKILL at random moments, print tables, write
+results.json.
 
-Three ways: one process online, two processes on one journal, one process in batch mode. Each run asks about
-some thousand rows and is killed and started again until it ends by itself; runs follow one another until N
-kills have happened in each way.
+Three ways of generate: one process online, two processes on one journal, one process in batch mode. Each run
+asks about some thousand rows. A fourth way is train. A run is killed and started again until it ends by
+itself; runs follow one another until N kills have happened in each way. Ways that are not named keep their
+results.
 """
 
 from __future__ import annotations
@@ -18,10 +20,17 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from benchmarks.kills.training import measure_training
 from benchmarks.kills.ways import IN_FLIGHT, ROWS, WAYS, Way, journaled, outs, project, round_of
 from tests.teacher_server import TeacherServer, last_line
 
-HERE = Path(__file__).parent
+RESULTS = Path(__file__).parent / "results.json"
+TRAIN = "train"
+# A process is forked from one that has these.
+PRELOADED = [
+    *("stages.generate.__main__", "promptstill.teacher.online", "promptstill.teacher.batch"),
+    *("stages.train.trainer", "stages.train.adapter", "stages.train.mixing"),
+]
 # Kills come within this share of the time that a run takes that is not killed.
 SHARE_OF_A_RUN = 0.7
 
@@ -91,15 +100,22 @@ def run(
 
 def main() -> None:
     """Kill, compare, write results.json."""
+    ways = {way.name: way for way in WAYS}
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=500, help="in each way")
-    wanted = parser.parse_args().kills
+    parser.add_argument("--ways", nargs="+", choices=[*ways, TRAIN], default=[*ways, TRAIN])
+    arguments = parser.parse_args()
     context = multiprocessing.get_context("forkserver")
-    preloaded = ("promptstill.teacher.online", "promptstill.teacher.batch")
-    context.set_forkserver_preload(["stages.generate.__main__", *preloaded])
-    results: dict[str, Any] = {"rows_a_run": ROWS, "in_flight": IN_FLIGHT}
-    results |= {way.name: measure(context, way, wanted) for way in WAYS}
-    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    context.set_forkserver_preload(PRELOADED)
+    results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    results |= {"rows_a_run": ROWS, "in_flight": IN_FLIGHT}
+    for name in arguments.ways:
+        results[name] = (
+            measure_training(context, arguments.kills)
+            if name == TRAIN
+            else measure(context, ways[name], arguments.kills)
+        )
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(results, indent=2))
 
 
