@@ -20,16 +20,18 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 
 from benchmarks.table import print_table
+from promptstill.answers.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_rows, write_json
 from promptstill.core.paths import out
+from promptstill.models.choices import choices_of, tokens_decided
+from promptstill.models.products import fuse
 from promptstill.models.student import load_base, load_tokenizer
 from promptstill.rows.row import SplitRow
-from stages.train.examples import Example, common_values, examples_of
+from stages.train.data import Data, batches
+from stages.train.examples import Example, examples_of
 from stages.train.frozen_layers import LINEAR, LayeredModel
-from stages.train.fused import fuse
 from stages.train.params import TrainParams
-from stages.train.trainer import Data, batches, weighted_loss
 
 TASK = "support-tickets"
 ROWS = 96
@@ -39,7 +41,7 @@ RESULTS = Path(__file__).parent / "results.json"
 
 def adapted(params: TrainParams) -> tuple[Any, LayeredModel]:
     """A fresh student with adapters, and its two halves."""
-    base = load_base(params.base)
+    base = load_base(params.base, params.layers)
     layered = LayeredModel(base, params.adapted_layers)
     lora = LoraConfig(
         r=params.rank,
@@ -57,7 +59,7 @@ def plain_loss(model: Any, chosen: list[Example], pad: int) -> Tensor:  # noqa: 
     ids = torch.tensor([example.ids + [pad] * (longest - len(example.ids)) for example in chosen])
     labels = torch.full_like(ids, -100)
     for i, example in enumerate(chosen):
-        labels[i, example.prompt_length : len(example.ids)] = torch.tensor(example.answer_ids)
+        labels[i, example.first : len(example.ids)] = torch.tensor(example.ids[example.first :])
     mask = torch.tensor([[1] * len(example.ids) + [0] * (longest - len(example.ids)) for example in chosen])
     loss: Tensor = model(input_ids=ids, attention_mask=mask, labels=labels).loss
     return loss
@@ -80,7 +82,8 @@ def measure() -> dict[str, float]:
     params, spec = TrainParams.load(TASK), AnswerSpec.load(TASK)
     tokenizer = load_tokenizer(params.base)
     rows = read_rows(out("split", TASK, "train"), SplitRow, "split")[:ROWS]
-    examples = examples_of(rows, spec, tokenizer, params, common_values(rows, params))
+    examples = examples_of(rows, spec, tokenizer, params)
+    decided = tokens_decided(choices_of(Script(spec), tokenizer))
     pad = tokenizer.pad_token_id
     in_buckets = batches(examples, params.batch_size, random.Random(0))
     mixed = [list(range(i, min(i + params.batch_size, ROWS))) for i in range(0, ROWS, params.batch_size)]
@@ -89,14 +92,14 @@ def measure() -> dict[str, float]:
     ours, layered = adapted(params)
     fuse(ours)
     started = time.perf_counter()
-    data = Data(examples, layered, params.cache_gb, pad)
+    data = Data(examples, layered, decided, params.cache_gb, pad)
     frozen = time.perf_counter() - started
     seconds: dict[str, list[float]] = {"plain": [], "stage": []}
     for _ in range(TURNS):
         seconds["plain"].append(
             epoch(plain, mixed, lambda batch: plain_loss(plain, [examples[i] for i in batch], pad))
         )
-        seconds["stage"].append(epoch(ours, in_buckets, lambda batch: weighted_loss(*data.logits(batch))))
+        seconds["stage"].append(epoch(ours, in_buckets, lambda batch: data.losses(batch)[0].sum()))
     plain_epoch, stage_epoch = (statistics.median(seconds[name]) for name in ("plain", "stage"))
     whole_stage = frozen + params.epochs * stage_epoch
     tokens = sum(len(example.ids) for example in examples)
