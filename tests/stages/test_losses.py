@@ -42,7 +42,8 @@ def losses_of(task: Task, run: Runner, batch: Sequence[int], cache_gb: float = 1
     data = task.data(run, cache_gb)
     with torch.no_grad():
         losses, _ = data.losses(batch)
-    return [float(part.sum()) for part in losses.split([len(targets) for targets in data.targets(batch)])]
+    remaining = iter(losses.tolist())
+    return [sum(next(remaining) for _ in targets) for targets in data.targets(batch)]
 
 
 def scored(model: Any, task: Task, slots: list[Choices]) -> np.ndarray:

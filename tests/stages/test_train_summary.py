@@ -8,7 +8,6 @@ import pytest
 from safetensors.torch import load_file
 
 from promptstill.answers.spec import AnswerSpec
-from promptstill.console.errors import UserError
 from promptstill.core.paths import model_dir
 from promptstill.models.answering import Answerer
 from promptstill.models.student import load_tokenizer, student_of
@@ -30,14 +29,6 @@ def test_a_student_that_keeps_fewer_layers_is_used_as_it_was_trained(project: Pa
     assert all(".layers.0." in name for name in names)
     (answered,) = Answerer.load(model_dir(TASK), student, spec).answer(["a red brick"])
     assert answered.answer in TEXT_SCHEMA["enum"]
-
-
-def test_a_split_that_was_not_certified_trains_nothing(project: Path, tiny: str) -> None:
-    write_split(project, tiny)
-    with (project / f"data/split/{TASK}/train.jsonl").open("a") as rows:
-        rows.write("\n")
-    with pytest.raises(UserError, match=r"train\.jsonl: not the file that the leak certificate was made for"):
-        train.main(TASK)
 
 
 def test_the_summary_names_a_base_that_cannot_be_cut(
