@@ -15,7 +15,7 @@ from promptstill.models.choices import Choices
 from promptstill.models.scoring import Scorer
 from stages.train.frozen_layers import Runner
 from tests.rows import split_row
-from tests.stages.tiny_student import TEXT, Task, adapted, colours, stir, task_of
+from tests.stages.tiny_student import TEXT, Task, adapted, stir, task_of
 
 pytestmark = pytest.mark.usefixtures("in_float32")
 # Values that begin alike; some are the beginning of another.
@@ -122,8 +122,10 @@ def test_forced_tokens_have_no_loss(tiny: str) -> None:
 def test_padding_changes_no_loss(tiny: str, cache_gb: float) -> None:
     model, layered = adapted(tiny)
     stir(model)
-    task = colours(tiny, 6)
-    task.examples.sort(key=lambda made: len(made.ids))
-    assert len(task.examples[0].ids) < len(task.examples[-1].ids)
-    alone = [losses_of(task, layered, [i], cache_gb)[0] for i in range(6)]
-    assert losses_of(task, layered, range(6), cache_gb) == pytest.approx(alone, abs=1e-4)
+    rows = [split_row(i, answer=topic, input="a word " * (i + 1)) for i, topic in enumerate(TOPICS)]
+    task = task_of(tiny, ALIKE, rows)
+    lengths = [len(made.ids) for made in task.examples]
+    assert len(set(lengths)) > 2
+    every = range(len(rows))
+    alone = [losses_of(task, layered, [i], cache_gb)[0] for i in every]
+    assert losses_of(task, layered, every, cache_gb) == pytest.approx(alone, abs=1e-4)
