@@ -59,8 +59,6 @@ def section(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
             "warmup": 0.1,
             "weight_decay": 0.0,
             "average": 0.9,
-            "unscored_weight": 0.5,
-            "rare_weight": {},
             "cache_gb": 1.0,
             "seed": 0,
         },

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from promptstill.core.files import file_hash, write_json, write_rows
-from promptstill.core.paths import certified_file, out
+from promptstill.core.paths import HOME, certified_file, out
 from stages.train import __main__ as train
 from tests.params import section
 from tests.project import label_of, row, write
@@ -18,7 +20,10 @@ TASK = "colour"
 
 
 def write_split(project: Path, base: str, **changes: Any) -> None:
-    """Params and certified split files for a training of the task `colour` on 18 rows and 6."""
+    """Params and certified split files for a training of the task `colour` on 18 rows and 6.
+
+    Runs in `project`.
+    """
     document = yaml.safe_load((project / "params.yaml").read_text())
     document[TASK] = section(base)
     document[TASK]["train"] |= {"epochs": 2, "learning_rate": 0.05} | changes
@@ -34,4 +39,20 @@ def write_split(project: Path, base: str, **changes: Any) -> None:
 def trained(project: Path, base: str) -> None:
     """Train it in `models/colour`."""
     write_split(project, base)
+    train.main(TASK)
+
+
+def checkpoint_file(project: Path) -> Path:
+    """The state of a training in a project."""
+    return project / HOME / "train" / f"{TASK}.safetensors"
+
+
+def train_to_be_killed(project: str) -> None:
+    """The whole life of a process that trains, silently and with a checkpoint before every step."""
+    from stages.train import checkpoint
+
+    os.chdir(project)
+    os.environ.pop("PROMPTSTILL_HOME", None)
+    sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    checkpoint.INTERVAL = 0.0
     train.main(TASK)

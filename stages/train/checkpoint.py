@@ -13,25 +13,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import peft
 import torch
+import transformers
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from promptstill.core.files import canonical_hash, file_hash, replacing
-from promptstill.models import student
 from promptstill.models.products import precision
 
 # Seconds of work that a kill may cost. A checkpoint of the shipped students takes about 0.1 s.
 INTERVAL = 15.0
 
-SOURCE = (Path(__file__).parent, Path(student.__file__).parent)
+ROOT = Path(__file__).parents[2]
+SOURCE = (ROOT / "stages/train", ROOT / "promptstill/answers", ROOT / "promptstill/models")
+LIBRARIES = (peft, torch, transformers)
 
 
 def training_key(inputs: object) -> str:
-    """The hash of `inputs`, which must be JSON, together with the code, the precision and the threads."""
+    """The hash of `inputs`, which must be JSON, together with code, libraries, precision and threads."""
     code = [file_hash(path) for folder in SOURCE for path in sorted(folder.glob("*.py"))]
-    return canonical_hash([inputs, code, str(precision()), torch.get_num_threads()])
+    libraries = [library.__version__ for library in LIBRARIES]
+    return canonical_hash([inputs, code, libraries, str(precision()), torch.get_num_threads()])
 
 
 class Checkpoint:

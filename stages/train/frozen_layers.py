@@ -17,6 +17,7 @@ from torch.nn import functional
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from stages.train.examples import Example
+from stages.train.memory import enough_memory
 
 # What computes the logits of a training step: the model cut in two, or the whole model.
 Runner: TypeAlias = "LayeredModel | WholeModel"
@@ -148,7 +149,7 @@ def hidden_states(examples: list[Example], model: Runner, cache_gb: float, pad: 
     """Lower hidden states of each example, of shape (length - 1, width): the last token is only a target.
 
     None if they would need more than `cache_gb` of memory, or if the model runs as a whole; then every step
-    computes them again.
+    computes them again. Raises UserError if memory runs out.
     """
     if isinstance(model, WholeModel):
         return None
@@ -158,7 +159,10 @@ def hidden_states(examples: list[Example], model: Runner, cache_gb: float, pad: 
         return None
     states: dict[int, Tensor] = {}
     order = sorted(range(len(examples)), key=lambda i: (len(examples[i].ids), i))
-    with progress(len(examples), "frozen layers") as bar:
+    with (
+        progress(len(examples), "frozen layers") as bar,
+        enough_memory("keeping the outputs of the frozen layers", "train.cache_gb"),
+    ):
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
             hidden = model.lower(padded_ids([examples[i] for i in batch], pad).to(device))

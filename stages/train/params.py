@@ -23,8 +23,8 @@ class TrainParams(StageParams):
     )
     max_answer_tokens: int = Field(
         ge=1,
-        description="most tokens of an answer; a longer one is an error in training, and is cut when the "
-        "student answers",
+        description="most tokens of an answer in training, all values together; a longer one is an error. "
+        "When the student answers, each value that the schema does not list is cut at this length",
     )
     layers: int | None = Field(
         default=None, ge=1, description="lowest layers of the base that the student keeps; null keeps all"

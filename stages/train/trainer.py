@@ -14,6 +14,7 @@ from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from stages.train.checkpoint import Checkpoint
 from stages.train.data import Data, batches
+from stages.train.memory import enough_memory
 from stages.train.params import TrainParams
 
 MAX_GRADIENT_NORM = 1.0
@@ -72,6 +73,7 @@ class _Run:
             **{f"moment/{name}": value for name, value in moments.items()},
             **{f"epoch/{name}": value for name, value in states.items()},
             "random": torch.get_rng_state(),
+            **({"random_gpu": torch.cuda.get_rng_state()} if torch.cuda.is_available() else {}),
         }
         curve = [asdict(point) for point in self.curve]
         checkpoint.save(tensors, {"step": self.step, "losses": self.losses, "curve": curve})
@@ -88,6 +90,8 @@ class _Run:
             {name: tensors[f"epoch/{i}/{name}"] for name in self.adapter} for i in range(len(self.curve))
         ]
         torch.set_rng_state(tensors["random"])
+        if "random_gpu" in tensors:
+            torch.cuda.set_rng_state(tensors["random_gpu"])
         with torch.no_grad():
             for name, p in self.adapter.items():
                 p.copy_(tensors[f"adapter/{name}"])
@@ -108,7 +112,7 @@ def train(
     """Train the adapters of `model`; go on from `checkpoint` if a run was killed.
 
     The averaged adapter of one epoch is kept, by validation; see `chosen`. Raises UserError in the step in
-    which the loss is no longer finite.
+    which the loss is no longer finite, or memory runs out.
     """
     run = _Run(model, params)
     run.load(checkpoint)
@@ -122,7 +126,8 @@ def train(
             order = batches(examples, params.batch_size, random.Random(f"{params.seed} {epoch}"))
             model.train()
             for batch in order[run.step % per_epoch :]:
-                if checkpoint.due:
+                # Before the first step, the optimiser has nothing to save.
+                if run.step and checkpoint.due:
                     run.save(checkpoint)
                 _learn(run, train_data, batch, epoch, schedule(run.step, steps, params.warmup), params)
                 bar.update(1)
@@ -141,8 +146,9 @@ def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, par
     """One step of the optimiser. `rate` is the share of the peak learning rate."""
     for group in run.optimizer.param_groups:
         group["lr"] = params.learning_rate * rate
-    loss = data.losses(batch)[0].sum() / len(batch)
-    loss.backward()  # type: ignore[no-untyped-call]
+    with enough_memory("a training step", "train.batch_size or train.max_input_tokens"):
+        loss = data.losses(batch)[0].sum() / len(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(run.adapter.values(), MAX_GRADIENT_NORM)
     run.optimizer.step()
     run.optimizer.zero_grad()
@@ -153,7 +159,7 @@ def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, par
 
 def _close(run: _Run, validation: Data, epoch: int) -> None:
     """The end of an epoch: its point of the curve, and its averaged adapter."""
-    with _in_place_of(run.adapter, run.average):
+    with _in_place_of(run.adapter, run.average), enough_memory("validation", "train.max_input_tokens"):
         held_out, accuracy = evaluate(validation)
     train_loss = _rounded(sum(run.losses) / len(run.losses))
     run.curve.append(Epoch(epoch, train_loss, _finite(held_out, run.step, epoch), accuracy))

@@ -5,19 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
+from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
-from promptstill.models.student import load_tokenizer
+from promptstill.core.paths import model_dir
+from promptstill.models.answering import Answerer
+from promptstill.models.student import load_tokenizer, student_of
 from stages.train import __main__ as train
 from stages.train.params import TrainParams
 from tests.families import SCALED, random_model
+from tests.project import TEXT_SCHEMA
 from tests.trained import TASK, write_split
 
 
-def test_a_wrong_key_in_rare_weight_is_named_before_a_file_is_read(project: Path, tiny: str) -> None:
-    write_split(project, tiny, rare_weight={"colour": 2.0})
-    (project / f"data/split/{TASK}/train.jsonl").unlink()
-    with pytest.raises(UserError, match=r"params.yaml: colour.train.rare_weight.colour: the answers have no"):
+def test_a_student_that_keeps_fewer_layers_is_used_as_it_was_trained(project: Path, tiny: str) -> None:
+    write_split(project, tiny, layers=1)
+    train.main(TASK)
+    spec = AnswerSpec.load(TASK)
+    student = student_of(TASK, spec)
+    assert student["layers"] == 1
+    names = set(load_file(model_dir(TASK) / "adapter_model.safetensors"))
+    assert names
+    assert all(".layers.0." in name for name in names)
+    (answered,) = Answerer.load(model_dir(TASK), student, spec).answer(["a red brick"])
+    assert answered.answer in TEXT_SCHEMA["enum"]
+
+
+def test_a_split_that_was_not_certified_trains_nothing(project: Path, tiny: str) -> None:
+    write_split(project, tiny)
+    with (project / f"data/split/{TASK}/train.jsonl").open("a") as rows:
+        rows.write("\n")
+    with pytest.raises(UserError, match=r"train\.jsonl: not the file that the leak certificate was made for"):
         train.main(TASK)
 
 

@@ -53,9 +53,9 @@ def changed(stage: str, **changes: Any) -> dict[str, Any]:
             "split", strategy="time", windows={"validation_from": "2026-03-02", "test_from": "2026-03-09"}
         ),
         changed("split", strategy="source", sources={"validation": [], "test": ["email"]}),
-        changed("train", rare_weight={"alarm": 3.0}),
+        changed("train", layers=2),
     ],
-    ids=["usual", "teacher", "flooding", "windows", "sources", "weights"],
+    ids=["usual", "teacher", "flooding", "windows", "sources", "layers"],
 )
 def test_the_printed_section_gives_equal_params(
     project: Path, capsys: pytest.CaptureFixture[str], content: dict[str, Any]

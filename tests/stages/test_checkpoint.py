@@ -1,0 +1,173 @@
+"""train: a killed run goes on where it was, and its adapter is that of a run that was not killed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import shutil
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from promptstill.console.errors import UserError
+from promptstill.core.paths import model_dir
+from stages.train import checkpoint
+from stages.train.checkpoint import Checkpoint, training_key
+from stages.train.trainer import train
+from tests.params import train_params
+from tests.stages.tiny_student import adapted, colours
+from tests.trained import TASK, checkpoint_file, train_to_be_killed, write_split
+
+KILLS = 3
+
+
+def started(project: Path) -> BaseProcess:
+    """A process that trains, forked from one that has the libraries loaded."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["stages.train.trainer", "stages.train.adapter", "stages.train.mixing"])
+    process = context.Process(target=train_to_be_killed, args=(str(project),))
+    process.start()
+    return process
+
+
+def ended(process: BaseProcess) -> None:
+    process.join()
+    assert process.exitcode == 0
+
+
+def killed(process: BaseProcess, file: Path, seconds: float) -> int:
+    """Kill a training some seconds after its first checkpoint; return the step that it had written last."""
+    before = file.stat().st_mtime_ns if file.exists() else 0
+    while process.is_alive() and (not file.exists() or file.stat().st_mtime_ns == before):
+        time.sleep(0.001)
+    process.join(seconds)
+    assert process.exitcode is None, "it ended before it was killed"
+    process.kill()
+    process.join()
+    with safe_open(file, "pt") as kept:
+        return int(json.loads(kept.metadata()["counts"])["step"])
+
+
+def files_of(project: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((project / model_dir(TASK)).iterdir())}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["plain", "dropout"])
+def test_a_training_that_is_killed_gives_the_same_student(project: Path, tiny: str, dropout: float) -> None:
+    write_split(project, tiny, epochs=20, batch_size=2, dropout=dropout)
+    ended(started(project))
+    expected = files_of(project)
+    assert "adapter_model.safetensors" in expected
+    assert not checkpoint_file(project).exists()
+
+    shutil.rmtree(project / model_dir(TASK))
+    pick = random.Random(str(dropout))
+    steps = [killed(started(project), checkpoint_file(project), pick.uniform(0, 0.2)) for _ in range(KILLS)]
+    assert steps[0] > 0
+    assert steps == sorted(steps), "a training began anew"
+    assert not (project / model_dir(TASK)).exists()
+    ended(started(project))
+    assert files_of(project) == expected
+
+
+def interrupted(base: str, kept: Checkpoint, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:
+    """Train with a checkpoint before every step."""
+    monkeypatch.setattr(checkpoint, "INTERVAL", 0.0)
+    model, layered = adapted(base)
+    task = colours(base, 12)
+    params = train_params(**{"epochs": 3, "batch_size": 4, "learning_rate": 0.05} | changes)
+    parts = [task.data(layered, of=part) for part in (slice(9), slice(9, None))]
+    return train(model, parts[0], parts[1], params, kept)
+
+
+def test_a_training_that_was_killed_at_its_very_end_has_nothing_left_to_learn(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Checkpoint(tmp_path / "checkpoint", "key")
+    first = interrupted(tiny, kept, monkeypatch)
+    again = interrupted(tiny, kept, monkeypatch)
+    assert again.curve == first.curve
+    assert all(torch.equal(again.state[name], value) for name, value in first.state.items())
+
+
+def test_a_training_that_diverges_leaves_the_state_before_it(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Checkpoint(tmp_path / "checkpoint", "key")
+    with pytest.raises(UserError, match="diverged") as error:
+        interrupted(tiny, kept, monkeypatch, learning_rate=1e30)
+    assert "\n" not in str(error.value)
+    _, counts = kept.load() or ({}, {})
+    assert counts["losses"]
+    assert all(loss < 1e6 for loss in counts["losses"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: b"", lambda content: content[:-7], lambda content: b"\xff" * 40 + content[40:]],
+    ids=["empty", "cut", "overwritten"],
+)
+def test_a_damaged_checkpoint_is_reported_and_ignored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Any
+) -> None:
+    path = tmp_path / "checkpoint"
+    kept = Checkpoint(path, "key")
+    kept.save({"a": torch.arange(9.0)}, {"step": 1})
+    path.write_bytes(damage(path.read_bytes()))
+    assert kept.load() is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path}: cannot be read (")
+    assert line.endswith("; training begins anew")
+
+
+def test_a_checkpoint_of_another_training_is_ignored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Checkpoint(tmp_path / "checkpoint", "key").save({"a": torch.arange(9.0)}, {"step": 1})
+    assert Checkpoint(tmp_path / "checkpoint", "another").load() is None
+    assert Checkpoint(tmp_path / "none", "key").load() is None
+    assert capsys.readouterr().err == ""
+
+
+def test_a_training_is_the_same_if_all_that_it_depends_on_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key(rows: str = "rows", **changes: Any) -> str:
+        return training_key(["base", "answers", rows, train_params(**changes).model_dump(mode="json")])
+
+    assert key() == key()
+    code = tmp_path / "code"
+    shutil.copytree(checkpoint.SOURCE[0], code)
+    monkeypatch.setattr(checkpoint, "SOURCE", (code, *checkpoint.SOURCE[1:]))
+    assert key() == training_key(["base", "answers", "rows", train_params().model_dump(mode="json")])
+    keys = {key(), key(rows="others"), key(seed=1), key(layers=2)}
+    (code / "data.py").write_text((code / "data.py").read_text() + "# another\n")
+    keys.add(key())
+    monkeypatch.setattr(checkpoint, "precision", lambda: torch.float16)
+    keys.add(key())
+    assert len(keys) == 6
+
+
+def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Checkpoint(tmp_path / "checkpoint", "key")
+    kept.save({"a": torch.zeros(2)}, {"step": 1})
+
+    def full(tensors: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        kept.save({"a": torch.ones(2)}, {"step": 2})
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
+    tensors, counts = kept.load() or ({}, {})
+    assert counts == {"step": 1}
+    assert torch.equal(tensors["a"], torch.zeros(2))
+    kept.remove()
+    assert kept.load() is None
