@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jsonschema
-
 from promptstill.answers.form import AnswerForm
 from promptstill.answers.shape import is_number, shape_of
 from promptstill.console.errors import UserError
@@ -60,7 +58,6 @@ class Script:
         """Raises UserError if the schema leaves nothing open that a student could learn."""
         self._form = form
         self._json = form.rules.format == "json"
-        self._validator = jsonschema.Draft202012Validator(form.schema)
         self._order = tuple(form.schema.get("properties", {})) if self._json else ("",)
         self._all = {key: self._slot(key) for key in self._order}
         self._stated, self._computed = self._confidence()
@@ -103,7 +100,7 @@ class Script:
         required = key in {self._form.rules.label, *self._form.schema.get("required", ())}
         if enum is None:
             return Slot(key, None, self._json and not required)
-        allowed = self._validator.evolve(schema=node)
+        allowed = self._form.validator.evolve(schema=node)
         distinct = {_json(value): value for value in enum if allowed.is_valid(value)}
         return Slot(key, tuple(distinct.values()), self._json and not required)
 
@@ -116,7 +113,7 @@ class Script:
         key = self._form.rules.confidence
         if not self._json or key is None or key in self._form.scored:
             return None, None
-        allowed = self._validator.evolve(schema=self._form.schema["properties"][key])
+        allowed = self._form.validator.evolve(schema=self._form.schema["properties"][key])
         if self._all[key].closed:
             numbers = [value for value in self._all[key].values or () if is_number(value)]
             percent = max(numbers, default=0) > 1
