@@ -52,7 +52,7 @@ def section(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
             "adapted_layers": 1,
             "rank": 2,
             "alpha": 4,
-            "dropout": 0.0,
+            "token_dropout": 0.0,
             "epochs": 1,
             "batch_size": 8,
             "learning_rate": 0.001,

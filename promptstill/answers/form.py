@@ -101,6 +101,16 @@ class AnswerForm:
         """The keys by which answers are compared, the label's key first; empty for text answers."""
         return () if self.rules.label is None else (self.rules.label, *self.rules.scored)
 
+    @cached_property
+    def validator(self) -> jsonschema.Draft202012Validator:
+        """What tells whether an answer obeys the schema."""
+        return jsonschema.Draft202012Validator(self.schema)
+
+    def canonical(self, answer: Answer) -> Answer | None:
+        """A student's answer in canonical form, or None if it does not obey the schema. Here no value is
+        changed; that takes the parser."""
+        return answer if self.validator.is_valid(answer) else None
+
     def text(self, answer: Answer) -> str:
         """The one way to write an answer, which is what the student learns to write."""
         return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)

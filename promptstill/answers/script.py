@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import jsonschema
-
 from promptstill.answers.form import AnswerForm
 from promptstill.answers.shape import is_number, shape_of
 from promptstill.console.errors import UserError
@@ -22,8 +20,8 @@ from promptstill.rows.row import Answer
 
 # The piece of an optional key that an answer does not have.
 ABSENT = ""
-# How a schema may want the confidence stated, as a factor of the probability; a value shows which it takes.
-SCALES = ((1, 0.5), (100, 50))
+# A confidence is stated in steps of a hundredth.
+FRACTIONS, PERCENTAGES = (0, *(i / 100 for i in range(1, 100)), 1), tuple(range(101))
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,6 @@ class Script:
         """Raises UserError if the schema leaves nothing open that a student could learn."""
         self._form = form
         self._json = form.rules.format == "json"
-        self._validator = jsonschema.Draft202012Validator(form.schema)
         self._order = tuple(form.schema.get("properties", {})) if self._json else ("",)
         self._all = {key: self._slot(key) for key in self._order}
         self._stated, self._computed = self._confidence()
@@ -103,26 +100,30 @@ class Script:
         required = key in {self._form.rules.label, *self._form.schema.get("required", ())}
         if enum is None:
             return Slot(key, None, self._json and not required)
-        allowed = self._validator.evolve(schema=node)
+        allowed = self._form.validator.evolve(schema=node)
         distinct = {_json(value): value for value in enum if allowed.is_valid(value)}
         return Slot(key, tuple(distinct.values()), self._json and not required)
 
     def _confidence(self) -> tuple[Callable[[float], int | float] | None, str | None]:
         """How a probability is stated, and the key that states it; None if no key does, or if it is learnt.
 
-        It is learnt if a metric scores it, or if its values are no numbers.
+        It is stated as the nearest number that the schema allows. It is learnt if a metric scores it, or if
+        its values are no numbers.
         """
         key = self._form.rules.confidence
         if not self._json or key is None or key in self._form.scored:
             return None, None
-        if numbers := [value for value in self._all[key].values or () if is_number(value)]:
-            return lambda probability: min(numbers, key=lambda value: (abs(value - probability), value)), key
-        allowed = self._validator.evolve(schema=self._form.schema["properties"][key])
-        for scale, example in SCALES:
-            if not self._all[key].closed and allowed.is_valid(example):
-                digits = 2 if scale == 1 else None
-                return lambda probability, s=scale, d=digits: round(s * probability, d), key
-        return None, None
+        allowed = self._form.validator.evolve(schema=self._form.schema["properties"][key])
+        if self._all[key].closed:
+            numbers = [value for value in self._all[key].values or () if is_number(value)]
+            percent = max(numbers, default=0) > 1
+        else:
+            percent = allowed.is_valid(50) and not (allowed.is_valid(0.5) and allowed.is_valid(101))
+            numbers = [step for step in (PERCENTAGES if percent else FRACTIONS) if allowed.is_valid(step)]
+        if not numbers:
+            return None, None
+        whole = 100 if percent else 1
+        return lambda p: min(numbers, key=lambda value: (abs(value - whole * p), value)), key
 
     def _piece(self, slot: Slot, answer: Answer) -> str:
         if isinstance(answer, str):

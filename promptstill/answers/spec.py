@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-import jsonschema
-
 from promptstill.answers.form import AnswerForm, Normalisation, ValueRules
 from promptstill.answers.objects import ObjectReader
 from promptstill.answers.parsed import Parsed, ReplyError
@@ -23,6 +21,7 @@ from promptstill.answers.shape import Shape, shape_of
 from promptstill.answers.stable import check_stable
 from promptstill.answers.texts import TextReader
 from promptstill.core.paths import expectation_file
+from promptstill.rows.row import Answer
 
 __all__ = ["AnswerSpec", "Normalisation", "Parsed", "ValueRules"]
 
@@ -67,10 +66,6 @@ class AnswerSpec(AnswerForm):
         return TextReader(self) if self.rules.format == "text" else ObjectReader(self)
 
     @cached_property
-    def _validator(self) -> jsonschema.Draft202012Validator:
-        return jsonschema.Draft202012Validator(self.schema)
-
-    @cached_property
     def _valid(self) -> set[str]:
         """Texts of answers that obey the schema. Most answers of a task are repeats, and a check takes longer
         than the rest of the parser."""
@@ -97,6 +92,10 @@ class AnswerSpec(AnswerForm):
         except RecursionError:
             return Parsed(None, "not_json", "nested too deeply")
 
+    def canonical(self, answer: Answer) -> Answer | None:
+        """A student's answer as the parser reads it, or None if it reads none."""
+        return self.of_value(answer).answer
+
     def _check(self, answer: Any) -> None:  # noqa: ANN401
         """Raise ReplyError unless the answer obeys the schema and names a label."""
         text = self.text(answer)
@@ -106,7 +105,7 @@ class AnswerSpec(AnswerForm):
             text.encode()
         except UnicodeEncodeError:
             raise ReplyError("not_json", "half of a surrogate pair, which is no character") from None
-        errors = sorted(self._validator.iter_errors(answer), key=lambda e: (e.json_path, e.message))
+        errors = sorted(self.validator.iter_errors(answer), key=lambda e: (e.json_path, e.message))
         if errors:
             raise ReplyError("schema_mismatch", f"{errors[0].json_path}: {errors[0].message}")
         if self.rules.format == "json" and self.rules.label not in answer:

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from promptstill.answers.form import AnswerForm
 from promptstill.answers.script import Script
-from promptstill.answers.spec import AnswerSpec
 from promptstill.models.choices import choices_of
 from promptstill.models.grammar import grammars_of
 from promptstill.models.mixture import aligned, mixed
@@ -43,7 +43,7 @@ class Answerer:
         self,
         model: Any,  # noqa: ANN401
         tokenizer: Any,  # noqa: ANN401
-        spec: AnswerSpec,
+        form: AnswerForm,
         limits: tuple[int, int],
         ngrams: Ngrams | None = None,
         weights: Mapping[str, Weights] | None = None,
@@ -51,9 +51,9 @@ class Answerer:
     ) -> None:
         """`limits` are the most tokens of an input and of an answer. A `prompt` has the text around
         `{input}`."""
-        self._spec, self.script = spec, Script(spec)
+        self._form, self.script = form, Script(form)
         self.choices = choices_of(self.script, tokenizer)
-        grammars = grammars_of(self.choices, spec, tokenizer)
+        grammars = grammars_of(self.choices, form, tokenizer)
         self._scorer = Scorer(model, tokenizer, self.choices, grammars, *limits, prompt=prompt)
         self._ngrams, self._weights = ngrams, dict(weights or {})
 
@@ -64,12 +64,12 @@ class Answerer:
         return other
 
     @classmethod
-    def load(cls, folder: Path, student: Student, spec: AnswerSpec) -> Self:
+    def load(cls, folder: Path, student: Student, form: AnswerForm) -> Self:
         """The student in `folder`, which `student` describes."""
         model = with_adapter(load_base(student["base"], student["layers"]), folder)
         limits = student["max_input_tokens"], student["max_answer_tokens"]
         ngrams = Ngrams.load(folder) if student["weights"] else None
-        return cls(model, student_tokenizer(folder), spec, limits, ngrams, student["weights"])
+        return cls(model, student_tokenizer(folder), form, limits, ngrams, student["weights"])
 
     def answer(
         self, texts: Sequence[str], done: Callable[[int], object] | None = None
@@ -101,10 +101,10 @@ class Answerer:
         }
 
     def _answered(self, reply: Reply) -> StudentAnswer:
-        scored = self._spec.scored or ("",)
+        scored = self._form.scored or ("",)
         confidence = math.prod(value for key, value in reply.probabilities.items() if key in scored)
         confidences = {key: round(value, 4) for key, value in reply.probabilities.items()}
         answer = None
         if not reply.cut_off:
-            answer = self._spec.of_value(self.script.answer(reply.pieces, confidence)).answer
+            answer = self._form.canonical(self.script.answer(reply.pieces, confidence))
         return StudentAnswer(answer, round(confidence, 4), confidences, reply.cut_off)

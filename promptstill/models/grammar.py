@@ -11,7 +11,8 @@ from typing import Any
 
 import llguidance
 import llguidance.hf
-from llguidance.torch import allocate_token_bitmask, apply_token_bitmask_inplace, fill_next_token_bitmask
+import numpy as np
+import torch
 from torch import Tensor
 
 from promptstill.answers.form import AnswerForm
@@ -40,28 +41,27 @@ class Grammar:
 
     def begin(self) -> Value:
         """A new value."""
-        return Value(self._matcher.deep_copy(), self._tokens.vocab_size, self._stop, self._choices)
+        return Value(self._matcher.deep_copy(), self._stop, self._choices)
 
 
 class Value:
     """A value while it is written."""
 
-    def __init__(self, matcher: Any, vocabulary: int, stop: int, choices: Choices) -> None:  # noqa: ANN401
+    def __init__(self, matcher: Any, stop: int, choices: Choices) -> None:  # noqa: ANN401
         self._matcher, self._stop, self._end = matcher, stop, choices.end
         # The piece of a key that an answer does not have is empty.
         self._may_end = choices.slot.optional
-        self._bits = allocate_token_bitmask(1, vocabulary)
 
     def allow(self, logits: Tensor) -> Tensor:
         """The logits of one position, shape (vocabulary), with minus infinity where a token may not come."""
-        fill_next_token_bitmask(self._matcher, self._bits)
-        masked = logits[None, :].clone()
-        apply_token_bitmask_inplace(masked, self._bits.to(logits.device))
+        # A byte for each token. The head of a model may have more rows than its tokenizer has tokens.
+        allowed = np.frombuffer(self._matcher.compute_logit_bias(), dtype=np.uint8)[: len(logits)] > 0
+        barred = torch.ones(len(logits), dtype=torch.bool)
+        barred[: len(allowed)] = torch.from_numpy(~allowed)
         # A value of the grammar ends with the end token, and that of a slot with its own.
-        masked[0, self._stop] = float("-inf")
-        may_end = self._may_end or self._matcher.is_accepting()
-        masked[0, self._end] = logits[self._end] if may_end else float("-inf")
-        return masked[0]
+        barred[self._stop] = True
+        barred[self._end] = not (self._may_end or self._matcher.is_accepting())
+        return logits.masked_fill(barred.to(logits.device), float("-inf"))
 
     def take(self, token: int) -> None:
         """Go on with a token that `allow` has left."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptstill.answers.spec import AnswerSpec
+from promptstill.answers.form import AnswerForm
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
@@ -22,7 +22,7 @@ CURVE = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
 def main(task: str) -> None:
     """Write `models/<task>/`, `data/train/<task>/metrics.json` and `metrics/<task>/train_curve.csv`."""
     params = TrainParams.load(task)
-    spec = AnswerSpec.load(task)
+    spec = AnswerForm.load(task)
     files = {name: out("split", task, name) for name in ("train", "validation")}
     rows = {name: read_rows(path, SplitRow, "split") for name, path in files.items()}
     hashes = {name: file_hash(path) for name, path in files.items()}

@@ -30,7 +30,6 @@ def adapted(base: Any, params: TrainParams, examples: list[Example], pad: int) -
     lora = LoraConfig(
         r=params.rank,
         lora_alpha=params.alpha,
-        lora_dropout=params.dropout,
         target_modules=LINEAR,
         layers_to_transform=list(range(layers - params.adapted_layers, layers)),
         task_type="CAUSAL_LM",

@@ -42,14 +42,19 @@ class Data:
                 self._barred[i] = True
                 self._barred[i, [self._column[token] for token in tokens_of_row]] = False
 
-    def losses(self, batch: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def losses(self, batch: Sequence[int], dropped: float = 0.0) -> tuple[Tensor, Tensor]:
         """Of all targets of a batch, in order: their share of the loss, and whether they are the most
-        probable token of those they are chosen among."""
+        probable token of those they are chosen among.
+
+        A random share `dropped` of the tokens of each input is hidden from the upper layers, so that a row
+        cannot be learnt by a single token of it.
+        """
         chosen = [self.examples[i] for i in batch]
         device = self._model.head.weight.device
-        logits = self._model.logits(
-            self._lower(batch, chosen), target_positions(chosen).to(device), self._tokens
-        ).float()
+        hidden = self._lower(batch, chosen)
+        if dropped:
+            hidden = hidden * self._kept(chosen, hidden, dropped).to(device)
+        logits = self._model.logits(hidden, target_positions(chosen).to(device), self._tokens).float()
         pairs = [(example, target) for example in chosen for target in example.targets]
         barred = self._barred[[self._barred_row[target.among] for _, target in pairs]]
         right = torch.tensor([self._column[example.ids[t.position]] for example, t in pairs], device=device)
@@ -61,6 +66,14 @@ class Data:
     def targets(self, batch: Sequence[int]) -> list[list[Target]]:
         """The targets of each row of a batch."""
         return [self.examples[i].targets for i in batch]
+
+    def _kept(self, chosen: list[Example], hidden: Tensor, dropped: float) -> Tensor:
+        """1 for tokens that are seen and 0 for those that are hidden, in the shape and type of `hidden`."""
+        kept = torch.ones(hidden.shape[:2], dtype=hidden.dtype)
+        for row, example in zip(kept, chosen, strict=True):
+            first, end = example.text
+            row[first:end] = (torch.rand(end - first) >= dropped).to(hidden.dtype)
+        return kept.reshape(*kept.shape, *[1] * (hidden.dim() - 2))
 
     def _lower(self, batch: Sequence[int], chosen: list[Example]) -> Tensor:
         if self._hidden is None:

@@ -11,6 +11,7 @@ from promptstill.answers.script import Script
 from promptstill.console.errors import UserError
 from promptstill.models.choices import choices_of
 from promptstill.models.student import prompt_ids
+from promptstill.models.tokens import around_input
 from promptstill.rows.row import SplitRow
 from stages.train.params import TrainParams
 
@@ -30,10 +31,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Example:
-    """One training sequence, up to the last token that is learnt. `first` is the position of the answer."""
+    """One training sequence, up to the last token that is learnt. `text` are the positions of the input, from
+    the first one to the one after the last."""
 
     ids: list[int]
-    first: int
+    text: tuple[int, int]
     targets: list[Target]
 
 
@@ -50,6 +52,7 @@ def examples_of(
     """
     script = Script(form)
     choices = choices_of(script, tokenizer)
+    before, after = map(len, around_input(tokenizer))
     examples = []
     for row in rows:
         ids = prompt_ids(row["input"], tokenizer, params.max_input_tokens)
@@ -65,5 +68,5 @@ def examples_of(
                 f"row {row['id']}: the answer has {len(ids) - first} tokens, more than "
                 f"train.max_answer_tokens = {params.max_answer_tokens}; raise it or shorten the answer"
             )
-        examples.append(Example(ids[: targets[-1].position + 1], first, targets))
+        examples.append(Example(ids[: targets[-1].position + 1], (before, first - after), targets))
     return examples

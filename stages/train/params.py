@@ -34,8 +34,8 @@ class TrainParams(StageParams):
     )
     rank: int = Field(ge=1, description="rank of the LoRA matrices")
     alpha: float = Field(gt=0, description="LoRA scale is alpha / rank")
-    dropout: float = Field(
-        ge=0, lt=1, description="share of the values that enter an adapter which dropout sets to zero"
+    token_dropout: float = Field(
+        ge=0, lt=1, description="share of an input's tokens that are hidden, chosen anew in every step"
     )
     epochs: int = Field(ge=1, description="passes over the training rows")
     batch_size: int = Field(ge=1, description="rows per training step")

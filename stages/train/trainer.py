@@ -147,7 +147,7 @@ def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, par
     for group in run.optimizer.param_groups:
         group["lr"] = params.learning_rate * rate
     with enough_memory("a training step", "train.batch_size or train.max_input_tokens"):
-        loss = data.losses(batch)[0].sum() / len(batch)
+        loss = data.losses(batch, params.token_dropout)[0].sum() / len(batch)
         loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(run.adapter.values(), MAX_GRADIENT_NORM)
     run.optimizer.step()

@@ -60,7 +60,7 @@ def files_of(project: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["plain", "dropout"])
 def test_a_training_that_is_killed_gives_the_same_student(project: Path, tiny: str, dropout: float) -> None:
-    write_split(project, tiny, epochs=20, batch_size=2, dropout=dropout)
+    write_split(project, tiny, epochs=20, batch_size=2, token_dropout=dropout)
     ended(started(project))
     expected = files_of(project)
     assert "adapter_model.safetensors" in expected
