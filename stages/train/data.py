@@ -68,12 +68,12 @@ class Data:
         return [self.examples[i].targets for i in batch]
 
     def _kept(self, chosen: list[Example], hidden: Tensor, dropped: float) -> Tensor:
-        """1 for tokens that are seen and 0 for those that are hidden, in the shape and type of `hidden`."""
+        """1 for tokens that are seen and 0 for those that are hidden, shape (batch, length, 1)."""
         kept = torch.ones(hidden.shape[:2], dtype=hidden.dtype)
         for row, example in zip(kept, chosen, strict=True):
             first, end = example.text
             row[first:end] = (torch.rand(end - first) >= dropped).to(hidden.dtype)
-        return kept.reshape(*kept.shape, *[1] * (hidden.dim() - 2))
+        return kept[..., None]
 
     def _lower(self, batch: Sequence[int], chosen: list[Example]) -> Tensor:
         if self._hidden is None:

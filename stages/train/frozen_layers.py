@@ -94,15 +94,17 @@ class WholeModel:
         self.head = model.get_output_embeddings()
 
     def lower(self, ids: Tensor) -> Tensor:
-        """The ids themselves: nothing is computed ahead."""
-        return ids
+        """Embeddings of shape (batch, length, width): nothing else is computed ahead."""
+        with torch.no_grad():
+            embedded: Tensor = self.model.get_input_embeddings()(ids)
+        return embedded
 
-    def logits(self, ids: Tensor, positions: Tensor, tokens: Tensor | None = None) -> Tensor:
-        """Logits of shape (selected, tokens) from ids, at the positions where the mask is true, of `tokens`
-        or of the whole vocabulary."""
+    def logits(self, embedded: Tensor, positions: Tensor, tokens: Tensor | None = None) -> Tensor:
+        """Logits of shape (selected, tokens) from embeddings, at the positions where the mask is true, of
+        `tokens` or of the whole vocabulary."""
         first = int(positions.any(0).int().argmax())
-        kept = ids.shape[1] - first
-        logits: Tensor = self.model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits
+        kept = embedded.shape[1] - first
+        logits: Tensor = self.model(inputs_embeds=embedded, use_cache=False, logits_to_keep=kept).logits
         chosen = logits[positions[:, first:]]
         return chosen if tokens is None else chosen[:, tokens]
 
@@ -120,7 +122,7 @@ def runner(model: Any, adapted_layers: int, examples: list[Example], pad: int) -
     ids = padded_ids(batch, pad).to(layered.head.weight.device)
     positions = target_positions(batch).to(ids.device)
     with torch.no_grad():
-        expected = whole.logits(ids, positions)
+        expected = whole.logits(whole.lower(ids), positions)
         halves = layered.logits(layered.lower(ids), positions)
     largest = max(1.0, float(expected.abs().max()))
     return layered if float((expected - halves).abs().max()) <= TOLERANCE * largest else whole

@@ -13,7 +13,8 @@ from promptstill.answers.script import Script
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models.choices import Choices
 from promptstill.models.scoring import Scorer
-from stages.train.frozen_layers import Runner
+from promptstill.models.student import load_base
+from stages.train.frozen_layers import LayeredModel, Runner, WholeModel
 from tests.rows import split_row
 from tests.stages.tiny_student import TEXT, Task, adapted, stir, task_of
 
@@ -113,7 +114,7 @@ def test_forced_tokens_have_no_loss(tiny: str) -> None:
     task = task_of(tiny, ALIKE, [split_row(0, answer="account"), split_row(1, answer="billing refund")])
     losses, _ = task.data(layered).losses([0, 1])
     decisions = [len(made.targets) for made in task.examples]
-    answers = [len(made.ids) - made.first for made in task.examples]
+    answers = [len(made.ids) - task.first(made) for made in task.examples]
     assert len(losses) == sum(decisions)
     assert all(few < many for few, many in zip(decisions, answers, strict=True))
 
@@ -129,3 +130,22 @@ def test_padding_changes_no_loss(tiny: str, cache_gb: float) -> None:
     every = range(len(rows))
     alone = [losses_of(task, layered, [i], cache_gb)[0] for i in every]
     assert losses_of(task, layered, every, cache_gb) == pytest.approx(alone, abs=1e-4)
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["cut", "whole"])
+def test_a_hidden_input_cannot_be_told_from_another(tiny: str, whole: bool) -> None:
+    model = load_base(tiny)
+    # Lower layers would see the input.
+    run = WholeModel(model) if whole else LayeredModel(model, len(model.model.layers))
+    rows = [split_row(i, answer="account") for i in range(2)]
+    data = task_of(tiny, ALIKE, rows).data(run)
+    with torch.no_grad():
+        seen, hidden = (data.losses([0, 1], dropped)[0].view(2, -1) for dropped in (0.0, 1.0))
+        torch.manual_seed(0)
+        some = data.losses([0, 1], 0.5)[0].view(2, -1)
+        torch.manual_seed(0)
+        assert torch.equal(data.losses([0, 1], 0.5)[0].view(2, -1), some)
+    assert torch.allclose(hidden[0], hidden[1], atol=1e-5)
+    assert not torch.allclose(seen[0], seen[1], atol=1e-3)
+    assert not torch.allclose(some, seen, atol=1e-3)
+    assert not torch.allclose(some, hidden, atol=1e-3)
