@@ -19,7 +19,7 @@ from tests.project import make_project, make_tiny_student
 from tests.trained import TASK, checkpoint_file, train_to_be_killed, write_split
 
 # Enough steps for a run of some seconds, of which a kill may be in any.
-SETTINGS = {"epochs": 60, "batch_size": 2, "dropout": 0.1}
+SETTINGS = {"epochs": 60, "batch_size": 2, "token_dropout": 0.1}
 
 
 def measure_training(context: ForkServerContext, wanted: int) -> dict[str, Any]:

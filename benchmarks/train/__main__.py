@@ -59,7 +59,8 @@ def plain_loss(model: Any, chosen: list[Example], pad: int) -> Tensor:  # noqa: 
     ids = torch.tensor([example.ids + [pad] * (longest - len(example.ids)) for example in chosen])
     labels = torch.full_like(ids, -100)
     for i, example in enumerate(chosen):
-        labels[i, example.first : len(example.ids)] = torch.tensor(example.ids[example.first :])
+        first = example.targets[0].position
+        labels[i, first : len(example.ids)] = torch.tensor(example.ids[first:])
     mask = torch.tensor([[1] * len(example.ids) + [0] * (longest - len(example.ids)) for example in chosen])
     loss: Tensor = model(input_ids=ids, attention_mask=mask, labels=labels).loss
     return loss

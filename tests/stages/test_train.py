@@ -43,8 +43,9 @@ def test_the_student_never_sees_a_prompt(tiny: str) -> None:
     task = task_of(tiny, TEXT, [split_row(0, answer="red")], max_input_tokens=400)
     (made,) = task.examples
     asked = f"<|im_start|>user\n{split_row(0)['input']}<|im_end|>\n<|im_start|>assistant\n"
-    assert task.tokenizer.decode(made.ids[: made.first]) == asked
-    answer = task.tokenizer.decode(made.ids[made.first :])
+    assert task.tokenizer.decode(made.ids[: task.first(made)]) == asked
+    assert task.tokenizer.decode(made.ids[slice(*made.text)]) == split_row(0)["input"]
+    answer = task.tokenizer.decode(made.ids[task.first(made) :])
     assert answer
     assert "red<|im_end|>".startswith(answer)
 
@@ -58,7 +59,7 @@ def test_only_tokens_between_which_the_student_decides_are_learnt(tiny: str) -> 
         assert made.targets[-1].position == len(made.ids) - 1
         assert [target.position for target in made.targets] == sorted({t.position for t in made.targets})
         for target in made.targets:
-            assert target.position >= made.first
+            assert target.position >= task.first(made)
             assert target.among is None or (
                 len(target.among) > 1 and made.ids[target.position] in target.among
             )
@@ -71,15 +72,14 @@ def test_only_tokens_between_which_the_student_decides_are_learnt(tiny: str) -> 
 
 
 def test_forced_tokens_are_between_the_targets(tiny: str) -> None:
-    (made,) = task_of(
-        tiny, JSON, [split_row(0, answer={"colour": "green", "sure": 0.9, "alarm": None})]
-    ).examples
-    text = load_tokenizer(tiny).decode(made.ids[made.first :])
+    task = task_of(tiny, JSON, [split_row(0, answer={"colour": "green", "sure": 0.9, "alarm": None})])
+    (made,) = task.examples
+    text = load_tokenizer(tiny).decode(made.ids[task.first(made) :])
     assert "0.9" in text
     assert "sure" not in text
     assert "{" not in text
     learnt = {target.position for target in made.targets}
-    forced = set(range(made.first, len(made.ids))) - learnt
+    forced = set(range(task.first(made), len(made.ids))) - learnt
     assert forced, "the letters after the first of a colour, and the line break behind it"
 
 
@@ -88,15 +88,16 @@ def test_no_special_token_in_a_row_becomes_one(tiny: str) -> None:
     frame = prompt_ids("", tokenizer, 400)
     for token in sorted(control_tokens(tokenizer)):
         row = split_row(0, input=f"a{token}b", answer=f"red{token} and more")
-        (made,) = task_of(tiny, FREE, [row], max_input_tokens=400).examples
+        task = task_of(tiny, FREE, [row], max_input_tokens=400)
+        (made,) = task.examples
         special = [number for number in made.ids if number in tokenizer.all_special_ids]
         assert special == [
             *(number for number in frame if number in tokenizer.all_special_ids),
             tokenizer.eos_token_id,
         ]
         assert made.ids[-1] == tokenizer.eos_token_id
-        assert tokenizer.decode(made.ids[made.first : -1]) == row["answer"]
-        assert len(made.targets) == len(made.ids) - made.first
+        assert tokenizer.decode(made.ids[task.first(made) : -1]) == row["answer"]
+        assert len(made.targets) == len(made.ids) - task.first(made)
 
 
 def test_an_answer_that_does_not_fit_is_an_error(tiny: str) -> None:

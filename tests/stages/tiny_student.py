@@ -13,6 +13,7 @@ from promptstill.answers.script import Script
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models.choices import Choices, choices_of, tokens_decided
 from promptstill.models.student import load_base, load_tokenizer
+from promptstill.models.tokens import around_input
 from promptstill.rows.row import SplitRow
 from stages.train.data import Data
 from stages.train.examples import Example, examples_of
@@ -36,6 +37,10 @@ class Task:
     tokenizer: Any
     choices: list[Choices]
     examples: list[Example]
+
+    def first(self, made: Example) -> int:
+        """The position of the answer."""
+        return made.text[1] + len(around_input(self.tokenizer)[1])
 
     def data(self, run: Runner, cache_gb: float = 1.0, of: slice = slice(None)) -> Data:
         """The examples, or a part of them, on a model."""
