@@ -147,7 +147,10 @@ def main() -> None:
     print_figures(steady, 9)
     results = {
         **{name: round(value, 3) for name, value in figures.items()},
-        **{name: float(f"{value:.3g}") for name, value in steady.items()},
+        **{
+            name: float(f"{value:.3g}") if isinstance(value, float) else value
+            for name, value in steady.items()
+        },
         "generated_tokens": length,
         "processor": processor(),
         "rows": len(rows),
