@@ -105,7 +105,7 @@ def frozen_layers_once(work: Work) -> float:
     of that pass, which the Trainer does not see."""
     base = plain_base(work.params.base)
     # The hidden states of a row lack those of its last token, so each row gets one more token.
-    examples = [Example([*row["input_ids"], work.tokenizer.pad_token_id], 0, []) for row in work.data]
+    examples = [Example([*row["input_ids"], work.tokenizer.pad_token_id], (0, 0), []) for row in work.data]
     layered = LayeredModel(base, work.params.adapted_layers)
     started = time.perf_counter()
     hidden = hidden_states(examples, layered, float("inf"), work.tokenizer.pad_token_id)
@@ -138,7 +138,7 @@ def open_values(work: Work) -> float:
 def similar_lengths(work: Work) -> float:
     """Batches of rows of similar length."""
     data, collate = work.data, padding(work.tokenizer)
-    examples = [Example(row["input_ids"], 0, []) for row in data]
+    examples = [Example(row["input_ids"], (0, 0), []) for row in data]
     order = batches(examples, work.params.batch_size, random.Random(work.params.seed))
     parts = [[data[i] for i in batch] for batch in order]
     model = with_lora(plain_base(work.params.base), work.params)
@@ -153,7 +153,7 @@ def small_head(work: Work) -> float:
     for row in work.data:
         learnt = [i for i, label in enumerate(row["labels"]) if label != IGNORED]
         targets = [Target(i, None, 1 / len(learnt), True) for i in learnt]
-        examples.append(Example(row["input_ids"], learnt[0], targets))
+        examples.append(Example(row["input_ids"], (0, 0), targets))
     tokens = sorted({example.ids[t.position] for example in examples for t in example.targets})
     # All layers are above the cut, and nothing is kept.
     layered = LayeredModel(base, len(base.model.layers))

@@ -47,7 +47,6 @@ def with_lora(
     lora = LoraConfig(
         r=params.rank,
         lora_alpha=params.alpha,
-        lora_dropout=params.dropout,
         target_modules=target_modules,
         layers_to_transform=layers,
         task_type="CAUSAL_LM",
