@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.train.peer import IGNORED, masked, padding, plain_base, trained, whole_answers, with_lora
-from promptstill.answers.script import Script
+from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.choices import choices_of, tokens_decided
 from promptstill.models.products import fuse, quicken

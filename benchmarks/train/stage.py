@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptstill.answers.script import Script
+from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.answering import Answerer, StudentAnswer
 from promptstill.models.choices import choices_of, tokens_decided

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
+from stages.eval.replies import Reply
 
 from promptstill.answers.classes import TEXT as OPEN
 from promptstill.answers.prediction import ERRORS, OUTCOMES, Outcome
@@ -12,7 +13,6 @@ from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.rows.row import Answer, SampledCase
 from stages.eval.contestants import CONTESTANTS, Answered, Contestant
 from stages.eval.outcomes import outcome, outcome_counts, quarters
-from stages.eval.replies import Reply
 from stages.eval.scores import judged, scores
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
 from tests.rows import ingested_case, split_row

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from stages.eval.replies import INPUT, generate_replies
 
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models.student import load_base, load_tokenizer, prompt_ids
 from promptstill.models.tokens import around_input, as_text
 from stages.eval import replies as replies_module
-from stages.eval.replies import INPUT, generate_replies
 from tests.families import FAMILIES, random_model
 from tests.project import TEXT_SCHEMA, row
 

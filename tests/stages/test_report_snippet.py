@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import ModelCard
+from stages.eval.replies import generate_replies
 
 from promptstill.core.files import read_json, write_json
 from promptstill.core.paths import model_dir, report_dir
 from promptstill.models.student import load_base, student_tokenizer, with_adapter
-from stages.eval.replies import generate_replies
 from stages.report.__main__ import main
 from tests.project import REPOSITORY, make_project, row
 from tests.stages.report_build import TASK, change, write_build

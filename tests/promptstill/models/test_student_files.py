@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from stages.eval.replies import generate_replies
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.paths import model_dir
 from promptstill.models.student import load_base, student_of, student_tokenizer, with_adapter
-from stages.eval.replies import generate_replies
 from tests.conftest import Run
 from tests.project import read_lines, row, write, write_lines
 from tests.trained import TASK, trained
