@@ -17,7 +17,7 @@ from torch import Tensor
 
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.schema.shape import node_of
-from promptstill.console.errors import UserError
+from promptstill.console.errors import UserError, one_line
 from promptstill.models.choices import Choices
 
 # JSON as Python writes it, on one line, which is what the student learns.
@@ -37,7 +37,7 @@ class Grammar:
         self._stop = tokenizer.eos_token_id
         self._matcher = llguidance.LLMatcher(self._tokens, grammar)
         if self._matcher.is_error():
-            raise UserError(f"answer.schema.json: {self._matcher.get_error()}; simplify it")
+            raise UserError(f"answer.schema.json: {one_line(self._matcher.get_error())}; simplify it")
 
     def begin(self) -> Value:
         """A new value."""

@@ -44,7 +44,7 @@ def prediction(
         "ngrams": answers["answer"],
         "majority": answers["answer"],
         "student_confidence": confidence,
-        "student_token_confidence": confidence,
+        "student_confidences": {"topic": confidence},
         "student_cut_off": student is None,
         **answers,
     }
@@ -212,6 +212,8 @@ def write_build() -> None:
         "task": TASK,
         "base": "a-base",
         "base_hash": "b" * 64,
+        "layers": None,
+        "weights": {},
         "max_input_tokens": 160,
         "max_answer_tokens": 40,
         "answer_hash": answer_hash,

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import pytest
-from stages.eval.replies import Reply
 
 from promptstill.answers.spec import AnswerSpec, Normalisation
+from promptstill.models.answering import StudentAnswer
 from promptstill.rows.row import SampledCase, SplitRow
 from stages.eval.calibration import RELIABILITY_COLUMNS
 from stages.eval.cascade import CASCADE_COLUMNS, Case
@@ -50,21 +50,21 @@ def test_a_case_has_what_student_and_teacher_answered_and_what_the_teacher_reads
         row("red", "red", "blue", input="a b c", component="x"),
         row("blue", "red blue green", answer="blue", input="a", component="x"),
     ]
-    replies = [Reply("red", 0.75, 0.9, False), Reply("nothing", 0.99, 0.9, False)]
-    assert cases_of(rows, replies, 10, words, TEXT) == [
+    given = [StudentAnswer("red", 0.75, {}, False), StudentAnswer(None, 0.99, {}, False)]
+    assert cases_of(rows, given, 10, words, TEXT) == [
         Case(0.75, True, True, "x", 10 + 3 + 1),
         Case(None, False, True, "x", 10 + 1 + 2),
     ]
 
 
 def test_a_reply_that_was_cut_off_is_no_answer() -> None:
-    (case,) = cases_of([row("red")], [Reply("red", 0.75, 0.9, True)], 10, words, TEXT)
+    (case,) = cases_of([row("red")], [StudentAnswer(None, 0.75, {}, True)], 10, words, TEXT)
     assert (case.confidence, case.right) == (None, False)
 
 
 def test_a_golden_case_without_a_teacher_is_a_component_of_its_own() -> None:
     golden = cast(SampledCase, ingested_case(0, answer="red", samples=[], input="a b"))
-    (case,) = cases_of([golden], [Reply("red", 0.75, 0.9, False)], 10, words, TEXT)
+    (case,) = cases_of([golden], [StudentAnswer("red", 0.75, {}, False)], 10, words, TEXT)
     assert case == Case(0.75, True, False, golden["id"], 12)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from stages.eval.replies import Reply
 
 from promptstill.answers.classes import TEXT as OPEN
 from promptstill.answers.prediction import ERRORS, OUTCOMES, Outcome
 from promptstill.answers.spec import AnswerSpec, Normalisation
+from promptstill.models.answering import StudentAnswer
 from promptstill.rows.row import Answer, SampledCase
 from stages.eval.contestants import CONTESTANTS, Answered, Contestant
 from stages.eval.outcomes import outcome, outcome_counts, quarters
@@ -21,7 +21,7 @@ TEXT = AnswerSpec(TEXT_SCHEMA, Normalisation(format="text"))
 JSON = AnswerSpec(
     JSON_SCHEMA, Normalisation(format="json", label="colour", scored={"alarm": "alarm_accuracy"})
 )
-REPLY = Reply("", 1.0, 1.0, False)
+GIVEN = StudentAnswer(None, 1.0, {}, False)
 
 
 def case(truth: Answer, teacher: Answer | None, student: Answer | None, **fields: Any) -> Answered:
@@ -32,7 +32,7 @@ def case(truth: Answer, teacher: Answer | None, student: Answer | None, **fields
         "student": student,
     }
     golden = cast(SampledCase, ingested_case(0, answer=truth, **fields))
-    return Answered("golden", golden, answers, REPLY)
+    return Answered("golden", golden, answers, GIVEN)
 
 
 def colour(label: str, alarm: str | None = None, sure: float = 0.9) -> Answer:
@@ -126,7 +126,7 @@ def test_quarters_keep_equal_lengths_together(lengths: list[int], bounds: list[t
 
 
 def test_a_person_wrote_the_truth_of_golden_cases_and_of_edited_rows() -> None:
-    rows = [Answered("test", split_row(0, edited=edited), {}, REPLY) for edited in (True, False)]
+    rows = [Answered("test", split_row(0, edited=edited), {}, GIVEN) for edited in (True, False)]
     assert [entry.truth_by_person for entry in (case("red", "red", "red"), *rows)] == [True, True, False]
 
 

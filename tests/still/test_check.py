@@ -55,12 +55,6 @@ def test_all_mistakes_are_listed_at_once(project: Path, run: Run) -> None:
         ("split", "hard_slices", {"shrot": {"minimum": 1}}, "hard_slices.shrot: neither in slices.yaml nor"),
         ("split", "abstain", ["purple"], "split.abstain: purple: no label of the answer schema"),
         ("dedupe", "slice_minimum", {"injection": 3}, "slice_minimum: injection: no slice in slices.yaml"),
-        (
-            "train",
-            "rare_weight",
-            {"alrm": 2.0},
-            "rare_weight.alrm: the answers have no such key (did you mean alarm?)",
-        ),
     ],
 )
 def test_names_that_nothing_defines(project: Path, stage: str, key: str, value: Any, problem: str) -> None:
@@ -68,6 +62,13 @@ def test_names_that_nothing_defines(project: Path, stage: str, key: str, value: 
     (line,) = problems_of(TASK)
     assert line.startswith(f"params.yaml: {TASK}.{stage}.{key}")
     assert problem in line
+
+
+def test_a_schema_with_a_single_answer(project: Path) -> None:
+    schema = {"type": "object", "properties": {"colour": {"const": "red"}}, "required": ["colour"]}
+    write(project / f"expectations/{TASK}/answer.schema.json", json.dumps(schema))
+    write(project / f"expectations/{TASK}/normalise.yaml", "format: json\nlabel: colour\n")
+    assert any("answer.schema.json: allows a single answer" in line for line in problems_of(TASK))
 
 
 def test_a_quota_that_the_suite_makes_impossible(project: Path) -> None:

@@ -11,7 +11,8 @@ from promptstill.console.errors import UserError
 from promptstill.rows.row import Input
 from still import predict
 from tests.conftest import Run
-from tests.project import read_lines, write, write_lines
+from tests.project import LABELS, read_lines, row, write, write_lines
+from tests.trained import trained
 
 
 def test_predicting_without_a_student_names_the_ways_to_get_one(project: Path, run: Run) -> None:
@@ -75,3 +76,19 @@ def test_a_bad_row_is_found_before_the_model_is_asked(tmp_path: Path) -> None:
     write_lines(tmp_path / "in.jsonl", [*ROWS, {"id": "bad"}])
     with pytest.raises(UserError, match=r"in.jsonl:8: `input` is missing"):
         list(predict.checked(str(tmp_path / "in.jsonl")))
+
+
+def test_a_trained_student_answers_with_its_confidence(project: Path, tiny: str, run: Run) -> None:
+    trained(project, tiny)
+    rows = [{"id": f"q{i}", "input": row(i)["input"]} for i in range(5)]
+    write_lines(project / "in.jsonl", rows)
+    ended = run("still.cli", "predict", "colour", "--input", "in.jsonl", "--output", "out.jsonl", cwd=project)
+    assert ended.returncode == 0, ended.stderr
+    lines = read_lines(project / "out.jsonl")
+    assert [line["id"] for line in lines] == [question["id"] for question in rows]
+    for line in lines:
+        assert list(line) == ["id", "answer", "confidence", "confidences", "cut_off"]
+        assert line["answer"] in LABELS, "a text of a listed value is always valid"
+        assert line["confidences"] == {"": line["confidence"]}
+        assert 1 / len(LABELS) - 1e-4 <= line["confidence"] <= 1, "it is the most probable of the three"
+        assert line["cut_off"] is False

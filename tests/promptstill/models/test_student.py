@@ -57,6 +57,8 @@ def test_the_real_student_learns_and_answers(small: Path, run: Run) -> None:
         "adapter_config.json",
         "adapter_model.safetensors",
         "chat_template.jinja",
+        "ngrams.json",
+        "ngrams.safetensors",
         "student.json",
         "tokenizer.json",
         "tokenizer_config.json",

@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from stages.eval.replies import generate_replies
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.paths import model_dir
-from promptstill.models.student import load_base, student_of, student_tokenizer, with_adapter
+from promptstill.models.answering import Answerer
+from promptstill.models.student import student_of
 from tests.conftest import Run
 from tests.project import read_lines, row, write, write_lines
 from tests.trained import TASK, trained
@@ -45,6 +45,8 @@ def test_a_student_is_complete(student: Path) -> None:
         "adapter_config.json",
         WEIGHTS,
         "chat_template.jinja",
+        "ngrams.json",
+        "ngrams.safetensors",
         "student.json",
         "tokenizer.json",
         "tokenizer_config.json",
@@ -77,7 +79,17 @@ def test_predict_reads_and_writes_in_the_folder_where_it_was_typed(student: Path
     assert ended.stderr == "error: work/in.jsonl:1: `id` is missing or not a string; add it\n"
 
 
-@pytest.mark.parametrize("name", [WEIGHTS, "adapter_config.json", "tokenizer.json", "chat_template.jinja"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        WEIGHTS,
+        "adapter_config.json",
+        "ngrams.json",
+        "ngrams.safetensors",
+        "tokenizer.json",
+        "chat_template.jinja",
+    ],
+)
 def test_every_file_is_compared(student: Path, name: str) -> None:
     whole = (student / name).read_bytes()
     (student / name).write_bytes(whole[: len(whole) // 2])
@@ -112,10 +124,11 @@ def test_the_same_training_gives_the_same_folder(student: Path, project: Path) -
     assert {path.name: path.read_bytes() for path in student.iterdir()} == first
 
 
-def test_the_tokenizer_in_the_folder_gives_the_prompts_of_training(student: Path, tiny: str) -> None:
-    model = with_adapter(load_base(tiny), student)
+def test_the_tokenizer_in_the_folder_gives_the_prompts_of_training(student: Path) -> None:
+    spec = AnswerSpec.load(TASK)
+    content = student_of(TASK, spec)
     texts = [row(i)["input"] for i in range(4)]
-    replies = generate_replies(texts, model, student_tokenizer(student), 48, 8)
+    answers = Answerer.load(student, content, spec).answer(texts)
     # Another template of the base changes nothing for a student.
     (Path("base") / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
-    assert generate_replies(texts, model, student_tokenizer(student), 48, 8) == replies
+    assert Answerer.load(student, content, spec).answer(texts) == answers
