@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from pprint import pformat
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markupsafe import Markup
 
+from promptstill.answers.script import Script
 from promptstill.models.student import Student
 from stages.report.build import SETS, Build
 from stages.report.certificate import certificate, thresholds
@@ -16,17 +18,24 @@ from stages.report.labels import MAX_LABELS, most_first
 from stages.report.render import render_markdown
 from stages.report.scores import Score, contestants, opponents, scores
 
+# Columns of a line of code.
+WIDTH = 100
+
 
 def model_card(build: Build) -> ModelCard:
     """The card with its metadata. Raises an error where a fact is missing, so that no card has a gap."""
     metrics = build.metrics
     pairs = certificate(metrics["leaks"], metrics["leaks_random"])
     labels = sorted(metrics["split"]["labels"]["train"].items(), key=most_first)
+    script = Script(build.spec)
     body = render_markdown(
         "model_card.md",
         task=build.task,
         student=build.student,
         loading=Markup(loading(build.student)),
+        lines=Markup(lines_code(script)),
+        free=[slot.key for slot in script.slots if not slot.closed],
+        closed=[slot.key for slot in script.slots if slot.closed],
         adapter=build.adapter,
         metrics=metrics,
         labels=labels[:MAX_LABELS],
@@ -51,6 +60,12 @@ def loading(student: Student) -> str:
     name = student["on_hub"] or student["base"]
     commit = student["base"].partition("@")[2] if student["on_hub"] else ""
     return f"{json.dumps(name)}" + (f", revision={json.dumps(commit)}" if commit else "")
+
+
+def lines_code(script: Script) -> str:
+    """What may be on the line of each key, as code: the texts of listed values, or None."""
+    lines = {slot.key: list(slot.pieces) if slot.closed else None for slot in script.slots}
+    return pformat(lines, width=WIDTH, compact=True, sort_dicts=False)
 
 
 def card_data(build: Build) -> ModelCardData:
