@@ -208,7 +208,7 @@ def write_build() -> None:
     ]
     write_rows(out("split", TASK, "train"), [train_row(*row) for row in rows])
     write_rows(out("split", TASK, "validation"), [train_row("v1", "left on the doorstep", "post")])
-    student = {
+    student: dict[str, Any] = {
         "task": TASK,
         "base": "a-base",
         "base_hash": "b" * 64,

@@ -57,7 +57,7 @@ def test_an_untrained_model_gives_valid_answers(tokenizer: Any, kind: str, vocab
     for reply in whole:
         answer = Script(spec).answer(reply.pieces, 0.5)
         parsed = spec.of_value(answer)
-        assert parsed.answer == answer, (parsed.problem_detail, answer)
+        assert parsed.answer == answer, (parsed.detail, answer)
 
 
 def test_an_optional_free_key_may_be_absent(tokenizer: Any) -> None:

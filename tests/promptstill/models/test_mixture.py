@@ -63,7 +63,7 @@ def test_rows_of_one_group_say_nothing_about_ngrams() -> None:
 def test_a_model_that_is_always_right_gets_finite_weights() -> None:
     model = expert(1.0, 9.0)
     weights = fitted(model, expert(1.0, 3.0), TRUTH.tolist(), GROUPS)
-    assert all(np.isfinite(value) for value in weights.values())
+    assert np.isfinite([weights["model"], weights["ngrams"]]).all()
     assert (mixed(model, expert(1.0, 3.0), weights).argmax(axis=1) == TRUTH).all()
 
 
