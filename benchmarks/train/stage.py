@@ -31,12 +31,29 @@ def measure(
     tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
 ) -> dict[str, float]:
-    """Seconds of a whole training, and the label accuracy on the held-out rows without and with n-grams.
+    """Seconds of a whole training, and the label accuracy on the held-out rows without and with n-grams."""
+    answerer, seconds = trained(train_rows, held_out, spec, tokenizer, params)
+    answers = answerer.answer([row["input"] for row in held_out])
+    return {
+        "seconds": seconds,
+        "accuracy": statistics.mean(_right(answers, held_out, spec)),
+        "accuracy_with_ngrams": _accuracy_with_ngrams(answerer, train_rows, held_out, spec),
+    }
+
+
+def trained(
+    train_rows: Sequence[SplitRow],
+    validation: Sequence[SplitRow],
+    spec: AnswerSpec,
+    tokenizer: Any,  # noqa: ANN401
+    params: TrainParams,
+) -> tuple[Answerer, float]:
+    """The language model that the stage trains, and the seconds of its training.
 
     The seconds have all that the stage does between the loaded base and the chosen adapter: frozen layers,
     validation after every epoch, checkpoints.
     """
-    examples = [examples_of(rows, spec, tokenizer, params) for rows in (train_rows, held_out)]
+    examples = [examples_of(rows, spec, tokenizer, params) for rows in (train_rows, validation)]
     decided = tokens_decided(choices_of(Script(spec), tokenizer))
     base = load_base(params.base, params.layers)
     with tempfile.TemporaryDirectory() as folder:
@@ -47,13 +64,7 @@ def measure(
         train(student, data[0], data[1], params, Checkpoint(Path(folder) / "state.safetensors", "benchmark"))
         seconds = time.perf_counter() - started
     limits = params.max_input_tokens, params.max_answer_tokens
-    answerer = Answerer(student.eval(), tokenizer, spec, limits)
-    answers = answerer.answer([row["input"] for row in held_out])
-    return {
-        "seconds": seconds,
-        "accuracy": statistics.mean(_right(answers, held_out, spec)),
-        "accuracy_with_ngrams": _accuracy_with_ngrams(answerer, train_rows, held_out, spec),
-    }
+    return Answerer(student.eval(), tokenizer, spec, limits), seconds
 
 
 def _accuracy_with_ngrams(
