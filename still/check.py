@@ -14,7 +14,7 @@ from functools import partial
 from typing import TypeVar
 
 from promptstill.answers.reviews import check_reviews
-from promptstill.answers.script import Script
+from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import SeveralErrors, UserError
 from promptstill.console.stage_main import stage_main

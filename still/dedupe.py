@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from promptstill.answers.compare import closed_keys
-from promptstill.answers.form import AnswerForm
+from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.paths import PARAMS
 from promptstill.near.corpus import embedded

@@ -1,1 +1,1 @@
-"""Training speed: the stage's loop against the loop that a user would write with transformers and peft."""
+"""The stage train against `transformers.Trainer` and peft."""

@@ -1,128 +1,102 @@
-"""Time one epoch of the stage's training loop and of the plain loop on the same rows, in turns; write
-results.json.
-
-The plain loop is what a user would write: peft on the whole model, labels masked to the answer, batches
-padded to their longest row, logits at every position. Both adapt the same layers with the same batches of
-rows. Run `dvc repro` first.
-"""
+"""`python -m benchmarks.train [TASK]`: the stage's training against transformers' Trainer with peft, and what
+each of its savings gives; print a table, write results.json. Run `dvc repro` first."""
 
 from __future__ import annotations
 
-import random
+import argparse
 import statistics
-import time
-from collections.abc import Callable
+import warnings
 from pathlib import Path
-from typing import Any
 
-import torch
-from peft import LoraConfig, get_peft_model
-from torch import Tensor
+import transformers
 
-from benchmarks.table import print_table
-from promptstill.answers.script import Script
+from benchmarks.processor import processor
+from benchmarks.table import print_figures
+from benchmarks.train import levers, peer, stage
 from promptstill.answers.spec import AnswerSpec
-from promptstill.core.files import read_rows, write_json
+from promptstill.core.files import read_json, read_rows, write_json
 from promptstill.core.paths import out
-from promptstill.models.choices import choices_of, tokens_decided
-from promptstill.models.products import fuse
-from promptstill.models.student import load_base, load_tokenizer
+from promptstill.models.student import load_tokenizer
 from promptstill.rows.row import SplitRow
-from stages.train.data import Data, batches
-from stages.train.examples import Example, examples_of
-from stages.train.frozen_layers import LINEAR, LayeredModel
 from stages.train.params import TrainParams
 
-TASK = "support-tickets"
-ROWS = 96
-TURNS = 3
 RESULTS = Path(__file__).parent / "results.json"
 
 
-def adapted(params: TrainParams) -> tuple[Any, LayeredModel]:
-    """A fresh student with adapters, and its two halves."""
-    base = load_base(params.base, params.layers)
-    layered = LayeredModel(base, params.adapted_layers)
-    lora = LoraConfig(
-        r=params.rank,
-        lora_alpha=params.alpha,
-        target_modules=LINEAR,
-        layers_to_transform=list(range(layered.cut, len(layered.layers))),
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(base, lora), layered
-
-
-def plain_loss(model: Any, chosen: list[Example], pad: int) -> Tensor:  # noqa: ANN401
-    """The loss of transformers itself, over padded rows with masked labels."""
-    longest = max(len(example.ids) for example in chosen)
-    ids = torch.tensor([example.ids + [pad] * (longest - len(example.ids)) for example in chosen])
-    labels = torch.full_like(ids, -100)
-    for i, example in enumerate(chosen):
-        first = example.targets[0].position
-        labels[i, first : len(example.ids)] = torch.tensor(example.ids[first:])
-    mask = torch.tensor([[1] * len(example.ids) + [0] * (longest - len(example.ids)) for example in chosen])
-    loss: Tensor = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-    return loss
-
-
-def epoch(model: Any, order: list[list[int]], loss_of: Callable[[list[int]], Tensor]) -> float:  # noqa: ANN401
-    """Seconds for one pass with forward, backward and optimiser step."""
-    adapter = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(adapter, lr=1e-4)
-    started = time.perf_counter()
-    for batch in order:
-        loss_of(batch).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad()
-    return time.perf_counter() - started
-
-
-def measure() -> dict[str, float]:
-    """Seconds an epoch of both loops (medians of turns), of the frozen layers, and the ratios."""
-    params, spec = TrainParams.load(TASK), AnswerSpec.load(TASK)
-    tokenizer = load_tokenizer(params.base)
-    rows = read_rows(out("split", TASK, "train"), SplitRow, "split")[:ROWS]
-    examples = examples_of(rows, spec, tokenizer, params)
-    decided = tokens_decided(choices_of(Script(spec), tokenizer))
-    pad = tokenizer.pad_token_id
-    in_buckets = batches(examples, params.batch_size, random.Random(0))
-    mixed = [list(range(i, min(i + params.batch_size, ROWS))) for i in range(0, ROWS, params.batch_size)]
-
-    plain, _ = adapted(params)
-    ours, layered = adapted(params)
-    fuse(ours)
-    started = time.perf_counter()
-    data = Data(examples, layered, decided, params.cache_gb, pad)
-    frozen = time.perf_counter() - started
-    seconds: dict[str, list[float]] = {"plain": [], "stage": []}
-    for _ in range(TURNS):
-        seconds["plain"].append(
-            epoch(plain, mixed, lambda batch: plain_loss(plain, [examples[i] for i in batch], pad))
-        )
-        seconds["stage"].append(epoch(ours, in_buckets, lambda batch: data.losses(batch)[0].sum()))
-    plain_epoch, stage_epoch = (statistics.median(seconds[name]) for name in ("plain", "stage"))
-    whole_stage = frozen + params.epochs * stage_epoch
-    tokens = sum(len(example.ids) for example in examples)
-    return {
-        "rows": ROWS,
-        "tokens": tokens,
-        "epochs": params.epochs,
-        "plain_seconds_per_epoch": round(plain_epoch, 2),
-        "stage_seconds_per_epoch": round(stage_epoch, 2),
-        "frozen_layers_seconds_once": round(frozen, 2),
-        "plain_tokens_per_second": round(tokens / plain_epoch),
-        "stage_tokens_per_second": round(tokens / stage_epoch),
-        "epoch_speedup": round(plain_epoch / stage_epoch, 2),
-        "training_speedup": round(params.epochs * plain_epoch / whole_stage, 2),
-    }
-
-
 def main() -> None:
-    """Measure, print a table, write results.json."""
-    results = measure()
-    print_table(("figure", "value"), results.items())
-    write_json(RESULTS, results)
+    """Measure one task, print its figures, and write them beside those of other tasks."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", nargs="?", default="support-tickets")
+    parser.add_argument("--rows", type=int, help="first rows of train and of validation; all by default")
+    parser.add_argument("--epochs", type=int, help="epochs; those of the params by default")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings of each side")
+    parser.add_argument("--lever-rows", type=int, default=96, help="train rows of the levers")
+    arguments = parser.parse_args()
+    # peft calls transformers in a deprecated way.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+    transformers.utils.logging.disable_progress_bar()
+    # A base that is cut on loading has weights left over, which is no warning here.
+    transformers.utils.logging.set_verbosity_error()
+
+    params = TrainParams.load(arguments.task)
+    if arguments.epochs is not None:
+        params = params.model_copy(update={"epochs": arguments.epochs})
+    spec, tokenizer = AnswerSpec.load(arguments.task), load_tokenizer(params.base)
+    train_rows, held_out = (
+        read_rows(out("split", arguments.task, name), SplitRow, "split")[: arguments.rows]
+        for name in ("train", "validation")
+    )
+    trainer, ours = [], []
+    for seed in range(params.seed, params.seed + arguments.seeds):
+        seeded = params.model_copy(update={"seed": seed})
+        trainer.append(peer.measure(train_rows, held_out, spec, tokenizer, seeded))
+        ours.append(stage.measure(train_rows, held_out, spec, tokenizer, seeded))
+    samples = len(train_rows) * params.epochs
+    figures = compared(samples, trainer, ours)
+    ratios = levers.measure(levers.Work(train_rows[: arguments.lever_rows], spec, tokenizer, params))
+    print_figures(figures | {f"lever: {name}": ratio for name, ratio in ratios.items()}, 3)
+    results = {
+        **{name: round(value, 4) for name, value in figures.items()},
+        "accuracy_by_seed": {
+            "stage": [round(one["accuracy"], 4) for one in ours],
+            "stage_with_ngrams": [round(one["accuracy_with_ngrams"], 4) for one in ours],
+            "trainer": [round(one["accuracy"], 4) for one in trainer],
+        },
+        "epochs": params.epochs,
+        "held_out_rows": len(held_out),
+        "lever_rows": min(arguments.lever_rows, len(train_rows)),
+        "levers": {name: round(ratio, 3) for name, ratio in sorted(ratios.items())},
+        "metric_difference_by_seed": [
+            round(mine["accuracy"] - its["accuracy"], 4) for mine, its in zip(ours, trainer, strict=True)
+        ],
+        "processor": processor(),
+        "train_rows": len(train_rows),
+    }
+    others = read_json(RESULTS) if RESULTS.exists() else {}
+    write_json(RESULTS, dict(sorted({**others, arguments.task: dict(sorted(results.items()))}.items())))
+
+
+def compared(samples: int, trainer: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[str, float]:
+    """Samples (rows times epochs) per second and label accuracies of both sides, means over seeds."""
+    rates = {
+        "trainer": samples / statistics.mean(one["seconds"] for one in trainer),
+        "stage": samples / statistics.mean(one["seconds"] for one in ours),
+    }
+    accuracies = {
+        "trainer": statistics.mean(one["accuracy"] for one in trainer),
+        "stage": statistics.mean(one["accuracy"] for one in ours),
+        "stage_with_ngrams": statistics.mean(one["accuracy_with_ngrams"] for one in ours),
+    }
+    return {
+        "samples_per_second_vs_trainer": rates["stage"] / rates["trainer"],
+        "samples_per_second_stage": rates["stage"],
+        "samples_per_second_trainer": rates["trainer"],
+        "accuracy_stage": accuracies["stage"],
+        "accuracy_stage_with_ngrams": accuracies["stage_with_ngrams"],
+        "accuracy_trainer": accuracies["trainer"],
+        "metric_difference": accuracies["stage"] - accuracies["trainer"],
+        "metric_difference_with_ngrams": accuracies["stage_with_ngrams"] - accuracies["trainer"],
+    }
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from promptstill.answers.form import AnswerForm
-from promptstill.answers.shape import shape_of
+from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.shape import shape_of
 from promptstill.core.files import canonical_json
 from promptstill.rows.row import Answer
 

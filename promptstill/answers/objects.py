@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from promptstill.answers.form import AnswerForm
 from promptstill.answers.fragments import Fragment, fragments
 from promptstill.answers.members import RepeatedKeyError
 from promptstill.answers.parsed import ReplyError
+from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.spelling import Spellings, letters, without_case, without_separators
 from promptstill.answers.values import AS_WRITTEN, ValueReader
 from promptstill.core.files import canonical_json

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
 
-from promptstill.answers.form import AnswerForm, Normalisation, ValueRules
 from promptstill.answers.objects import ObjectReader
 from promptstill.answers.parsed import Parsed, ReplyError
 from promptstill.answers.references import check_references
-from promptstill.answers.shape import Shape, shape_of
+from promptstill.answers.schema.form import AnswerForm, Normalisation, ValueRules
+from promptstill.answers.schema.shape import Shape, shape_of
 from promptstill.answers.stable import check_stable
 from promptstill.answers.texts import TextReader
 from promptstill.core.paths import expectation_file

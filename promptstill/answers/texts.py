@@ -6,9 +6,9 @@ import re
 
 import regex
 
-from promptstill.answers.form import AnswerForm
 from promptstill.answers.markup import open_matches, unwrapped
 from promptstill.answers.parsed import ReplyError
+from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.values import ValueReader
 from promptstill.rows.row import Answer
 

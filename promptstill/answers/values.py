@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from promptstill.answers.form import ValueRules
-from promptstill.answers.shape import Shape, node_of, shape_of, typed
+from promptstill.answers.schema.form import ValueRules
+from promptstill.answers.schema.shape import Shape, node_of, shape_of, typed
 from promptstill.answers.spelling import Spellings, without_case, without_separators
 
 AS_WRITTEN = ValueRules()

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from promptstill.answers.form import AnswerForm
-from promptstill.answers.script import Script
+from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.script import Script
 from promptstill.models.choices import choices_of
 from promptstill.models.grammar import grammars_of
 from promptstill.models.mixture import aligned, mixed

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptstill.answers.script import Script, Slot
+from promptstill.answers.schema.script import Script, Slot
 from promptstill.console.errors import UserError
 from promptstill.models.tokens import as_text
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from promptstill.answers.form import AnswerForm
-from promptstill.answers.shape import node_of
+from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.shape import node_of
 from promptstill.console.errors import UserError, one_line
 from promptstill.models.choices import Choices
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, TypedDict
 
-from promptstill.answers.form import AnswerForm
+from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.files import file_hash, read_json
 from promptstill.core.paths import model_dir

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from promptstill.answers.compare import closed_keys
-from promptstill.answers.form import AnswerForm
+from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import write_csv, write_json, write_rows

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from sklearn.metrics.pairwise import linear_kernel
 
-from promptstill.answers.shape import shape_of
+from promptstill.answers.schema.shape import shape_of
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.logistic import Features, one_vs_rest, tuned
 from promptstill.models.ngrams import Ngrams

@@ -8,7 +8,7 @@ from pprint import pformat
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markupsafe import Markup
 
-from promptstill.answers.script import Script
+from promptstill.answers.schema.script import Script
 from promptstill.models.student import Student
 from stages.report.build import SETS, Build
 from stages.report.certificate import certificate, thresholds

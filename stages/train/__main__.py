@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from promptstill.answers.form import AnswerForm
+from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
@@ -29,7 +29,7 @@ def main(task: str) -> None:
     refuse_uncertified(hashes, read_json(certified_file(task)), files)
 
     # Imported here, because they load torch.
-    from promptstill.answers.script import Script
+    from promptstill.answers.schema.script import Script
     from promptstill.core.resolve import model_hash, on_hub
     from promptstill.models.answering import Answerer
     from promptstill.models.choices import choices_of, tokens_decided

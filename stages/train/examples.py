@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptstill.answers.form import AnswerForm
-from promptstill.answers.script import Script
+from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.script import Script
 from promptstill.console.errors import UserError
 from promptstill.models.choices import choices_of
 from promptstill.models.student import prompt_ids

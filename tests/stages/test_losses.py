@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from promptstill.answers.script import Script
+from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models.choices import Choices
 from promptstill.models.scoring import Scorer

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model
 
-from promptstill.answers.script import Script
+from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models.choices import Choices, choices_of, tokens_decided
 from promptstill.models.student import load_base, load_tokenizer

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptstill.answers.script import ABSENT, Script, Slot
+from promptstill.answers.schema.script import ABSENT, Script, Slot
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.console.errors import UserError
 from tests.promptstill.answers.tasks import spec_of

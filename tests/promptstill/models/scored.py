@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from promptstill.answers.script import Script
+from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.choices import Choices, choices_of
 from promptstill.models.grammar import grammars_of

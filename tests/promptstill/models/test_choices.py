@@ -10,7 +10,7 @@ import pytest
 import torch
 from tokenizers import normalizers
 
-from promptstill.answers.script import Script, Slot
+from promptstill.answers.schema.script import Script, Slot
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.console.errors import UserError
 from promptstill.models.choices import Choices, Decision, choices_of, tokens_decided

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from promptstill.answers.script import ABSENT, Script
+from promptstill.answers.schema.script import ABSENT, Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.models.choices import choices_of

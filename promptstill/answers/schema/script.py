@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from promptstill.answers.form import AnswerForm
-from promptstill.answers.shape import is_number, shape_of
+from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.shape import is_number, shape_of
 from promptstill.console.errors import UserError
 from promptstill.rows.row import Answer
 

@@ -1,0 +1,1 @@
+"""Answers of the student against `generate()`."""

@@ -1,0 +1,1 @@
+"""How much the scores of a shipped student depend on the seed of its training."""

@@ -1,0 +1,88 @@
+"""The stage's training, with the functions of `stages/train`."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from promptstill.answers.schema.script import Script
+from promptstill.answers.spec import AnswerSpec
+from promptstill.models.answering import Answerer, StudentAnswer
+from promptstill.models.choices import choices_of, tokens_decided
+from promptstill.models.student import load_base
+from promptstill.rows.row import SplitRow
+from stages.train.adapter import adapted
+from stages.train.checkpoint import Checkpoint
+from stages.train.data import Data
+from stages.train.examples import examples_of
+from stages.train.mixing import fit_ngrams, fit_weights
+from stages.train.params import TrainParams
+from stages.train.trainer import train
+
+
+def measure(
+    train_rows: Sequence[SplitRow],
+    held_out: Sequence[SplitRow],
+    spec: AnswerSpec,
+    tokenizer: Any,  # noqa: ANN401
+    params: TrainParams,
+) -> dict[str, float]:
+    """Seconds of a whole training, and the label accuracy on the held-out rows without and with n-grams."""
+    answerer, seconds = trained(train_rows, held_out, spec, tokenizer, params)
+    answers = answerer.answer([row["input"] for row in held_out])
+    return {
+        "seconds": seconds,
+        "accuracy": statistics.mean(_right(answers, held_out, spec)),
+        "accuracy_with_ngrams": _accuracy_with_ngrams(answerer, train_rows, held_out, spec),
+    }
+
+
+def trained(
+    train_rows: Sequence[SplitRow],
+    validation: Sequence[SplitRow],
+    spec: AnswerSpec,
+    tokenizer: Any,  # noqa: ANN401
+    params: TrainParams,
+) -> tuple[Answerer, float]:
+    """The language model that the stage trains, and the seconds of its training.
+
+    The seconds have all that the stage does between the loaded base and the chosen adapter: frozen layers,
+    validation after every epoch, checkpoints.
+    """
+    examples = [examples_of(rows, spec, tokenizer, params) for rows in (train_rows, validation)]
+    decided = tokens_decided(choices_of(Script(spec), tokenizer))
+    base = load_base(params.base, params.layers)
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        pad = tokenizer.pad_token_id
+        student, runner = adapted(base, params, [*examples[0], *examples[1]], pad)
+        data = [Data(part, runner, decided, params.cache_gb, pad) for part in examples]
+        train(student, data[0], data[1], params, Checkpoint(Path(folder) / "state.safetensors", "benchmark"))
+        seconds = time.perf_counter() - started
+    limits = params.max_input_tokens, params.max_answer_tokens
+    return Answerer(student.eval(), tokenizer, spec, limits), seconds
+
+
+def _accuracy_with_ngrams(
+    answerer: Answerer, train_rows: Sequence[SplitRow], held_out: Sequence[SplitRow], spec: AnswerSpec
+) -> float:
+    """Every held-out row is answered under weights from the other half of the held-out components."""
+    ngrams = fit_ngrams(train_rows, answerer)
+    of_half = {component: i % 2 for i, component in enumerate(sorted({row["component"] for row in held_out}))}
+    halves = [[row for row in held_out if of_half[row["component"]] == half] for half in (0, 1)]
+    right: list[bool] = []
+    for fitting, judged in (halves, halves[::-1]):
+        mixture = answerer.mixed_with(ngrams, fit_weights(fitting, answerer, ngrams))
+        right += _right(mixture.answer([row["input"] for row in judged]), judged, spec)
+    return statistics.mean(right)
+
+
+def _right(answers: Sequence[StudentAnswer], rows: Sequence[SplitRow], spec: AnswerSpec) -> list[bool]:
+    return [
+        given.answer is not None and spec.label(given.answer) == row["label"]
+        for given, row in zip(answers, rows, strict=True)
+    ]
