@@ -35,7 +35,8 @@ def test_every_wrong_name_of_a_block_is_listed(project: Path) -> None:
         section["dedupe"]["slice_minimum"] = {"injection": 3, "email_rows": 1, "forms": 2}
 
     edit(project, change)
-    names = [re.findall(r"(?:hard_slices|slice_minimum)\.(\w+): ", line) for line in problems_of(TASK)]
+    name = r"(?:hard_slices\.|slice_minimum: )(\w+): "
+    names = [re.findall(name, line) for line in problems_of(TASK)]
     assert names == [["lnog"], ["shrot"], ["injection"], ["forms"]]
 
 
