@@ -1,4 +1,4 @@
-"""`still predict`: new rows in, the student's answers out, with the redaction and the parser of training.
+"""`still predict`: new rows in, the student's answers out, with the redaction of training.
 
 Answers are written in blocks as they come. Those for a file go to `<file>.unfinished` first, whose first line
 names the input and the student. A run that was killed goes on from there.
@@ -34,8 +34,8 @@ Answers = Callable[[list[Input]], list[str]]
 
 
 def predict_rows(task: str, source: str, target: str) -> None:
-    """Write one line per row, in the order of the input: `id`, `answer` (null if it was cut off),
-    `confidence`, `confidences` and `cut_off`; see `promptstill.models.answering.StudentAnswer`.
+    """Write one line per row, in the order of the input: `id`, `answer` (null if it was cut off or breaks the
+    schema), `confidence`, `confidences` and `cut_off`; see `promptstill.models.answering.StudentAnswer`.
 
     Raises UserError for a missing model, a model of another answer schema, and rows without `id` and `input`.
     """
