@@ -31,7 +31,7 @@ WHO = ("student", "language_model", "ngrams")
 
 
 def measure(task: str, seeds: int) -> dict[str, Any]:
-    """Accuracies by set, expert and metric: one for each seed, with mean, least and most."""
+    """Accuracies by set, expert and metric: one for each seed, with mean and range."""
     params, spec = TrainParams.load(task), AnswerSpec.load(task)
     tokenizer = load_tokenizer(params.base)
     train_rows, validation = (
