@@ -16,9 +16,10 @@ import transformers
 
 from benchmarks.decoding import generated
 from benchmarks.processor import processor
+from benchmarks.results import write_task
 from benchmarks.table import print_figures
 from promptstill.answers.spec import AnswerSpec
-from promptstill.core.files import read_json, read_rows, write_json
+from promptstill.core.files import read_json, read_rows
 from promptstill.core.paths import model_dir, out
 from promptstill.models.answering import Answerer
 from promptstill.models.scoring import Reply
@@ -156,8 +157,7 @@ def main() -> None:
         "rows": len(rows),
         "trained": trained,
     }
-    others = read_json(RESULTS) if RESULTS.exists() else {}
-    write_json(RESULTS, dict(sorted({**others, arguments.task: dict(sorted(results.items()))}.items())))
+    write_task(RESULTS, arguments.task, results)
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.processor import processor
+from benchmarks.results import write_task
 from benchmarks.table import print_table
 from benchmarks.train.stage import trained
 from promptstill.answers.spec import AnswerSpec
-from promptstill.core.files import read_json, read_rows, write_json
+from promptstill.core.files import read_rows
 from promptstill.core.paths import out
 from promptstill.models.answering import Answerer
 from promptstill.models.student import load_tokenizer
@@ -93,8 +94,7 @@ def main() -> None:
                 for metric, spread in of_who.items()
             ),
         )
-        others = read_json(RESULTS) if RESULTS.exists() else {}
-        write_json(RESULTS, {**others, task: figures, "processor": processor()})
+        write_task(RESULTS, task, {**figures, "processor": processor()})
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ from pathlib import Path
 import transformers
 
 from benchmarks.processor import processor
+from benchmarks.results import write_task
 from benchmarks.table import print_figures
 from benchmarks.train import levers, peer, stage
 from promptstill.answers.spec import AnswerSpec
-from promptstill.core.files import read_json, read_rows, write_json
+from promptstill.core.files import read_rows
 from promptstill.core.paths import out
 from promptstill.models.student import load_tokenizer
 from promptstill.rows.row import SplitRow
@@ -72,8 +73,7 @@ def main() -> None:
         "processor": processor(),
         "train_rows": len(train_rows),
     }
-    others = read_json(RESULTS) if RESULTS.exists() else {}
-    write_json(RESULTS, dict(sorted({**others, arguments.task: dict(sorted(results.items()))}.items())))
+    write_task(RESULTS, arguments.task, results)
 
 
 def compared(samples: int, trainer: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[str, float]:

@@ -19,6 +19,7 @@ from transformers import (
 )
 
 from benchmarks.decoding import generated
+from benchmarks.train.stage import right_labels
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.resolve import resolve
 from promptstill.models.student import prompt_ids
@@ -138,8 +139,4 @@ def measure(
     prompts = [prompt_ids(row["input"], tokenizer, params.max_input_tokens) for row in held_out]
     longest = max(len(answer_ids(row, spec, tokenizer)) for row in train_rows)
     answers = [spec.parse(text).answer for text in generated(model.eval(), tokenizer, prompts, longest)]
-    right = [
-        answer is not None and spec.label(answer) == row["label"]
-        for answer, row in zip(answers, held_out, strict=True)
-    ]
-    return {"seconds": seconds, "accuracy": statistics.mean(right)}
+    return {"seconds": seconds, "accuracy": statistics.mean(right_labels(answers, held_out, spec))}

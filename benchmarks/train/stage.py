@@ -11,10 +11,10 @@ from typing import Any
 
 from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
-from promptstill.models.answering import Answerer, StudentAnswer
+from promptstill.models.answering import Answerer
 from promptstill.models.choices import choices_of, tokens_decided
 from promptstill.models.student import load_base
-from promptstill.rows.row import SplitRow
+from promptstill.rows.row import Answer, SplitRow
 from stages.train.adapter import adapted
 from stages.train.checkpoint import Checkpoint
 from stages.train.data import Data
@@ -36,7 +36,7 @@ def measure(
     answers = answerer.answer([row["input"] for row in held_out])
     return {
         "seconds": seconds,
-        "accuracy": statistics.mean(_right(answers, held_out, spec)),
+        "accuracy": statistics.mean(right_labels([given.answer for given in answers], held_out, spec)),
         "accuracy_with_ngrams": _accuracy_with_ngrams(answerer, train_rows, held_out, spec),
     }
 
@@ -77,12 +77,14 @@ def _accuracy_with_ngrams(
     right: list[bool] = []
     for fitting, judged in (halves, halves[::-1]):
         mixture = answerer.mixed_with(ngrams, fit_weights(fitting, answerer, ngrams))
-        right += _right(mixture.answer([row["input"] for row in judged]), judged, spec)
+        answers = mixture.answer([row["input"] for row in judged])
+        right += right_labels([given.answer for given in answers], judged, spec)
     return statistics.mean(right)
 
 
-def _right(answers: Sequence[StudentAnswer], rows: Sequence[SplitRow], spec: AnswerSpec) -> list[bool]:
+def right_labels(answers: Sequence[Answer | None], rows: Sequence[SplitRow], spec: AnswerSpec) -> list[bool]:
+    """Whether each answer has the label of its row."""
     return [
-        given.answer is not None and spec.label(given.answer) == row["label"]
-        for given, row in zip(answers, rows, strict=True)
+        answer is not None and spec.label(answer) == row["label"]
+        for answer, row in zip(answers, rows, strict=True)
     ]
