@@ -85,11 +85,8 @@ def ask_contestants(
     cases = [(name, case) for name, part in sets.items() for case in part]
     texts = [case["input"] for _, case in cases]
 
-    tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
-    limits = (student["max_input_tokens"], student["max_answer_tokens"])
     with progress(3 * len(texts) + len(validation_rows), "answering") as bar:
-        base = Answerer(model, tokenizer, spec, limits).answer(texts, bar.update)
-        prompted = Answerer(model, tokenizer, spec, limits, prompt=prompt).answer(texts, bar.update)
+        base, prompted = _base_answers(texts, student, adapter, prompt, spec, bar.update)
         answerer = Answerer.load(adapter, student, spec)
         started, batches = time.perf_counter(), Batches(then=bar.update)
         answers = answerer.answer(texts, batches.done)
@@ -120,6 +117,23 @@ def ask_contestants(
         for i, (name, case) in enumerate(cases)
     ]
     return answered, validation, speed_of(seconds, batches.milliseconds, single)
+
+
+def _base_answers(
+    texts: Sequence[str],
+    student: Student,
+    adapter: Path,
+    prompt: str,
+    spec: AnswerSpec,
+    done: Callable[[int], object],
+) -> list[list[StudentAnswer]]:
+    """What the whole base answers, without and with the teacher's prompt. The student loads a base of its
+    own, so this one leaves memory first."""
+    tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
+    limits = (student["max_input_tokens"], student["max_answer_tokens"])
+    return [
+        Answerer(model, tokenizer, spec, limits, prompt=each).answer(texts, done) for each in (INPUT, prompt)
+    ]
 
 
 def token_counter(base: str) -> Callable[[str], int]:
