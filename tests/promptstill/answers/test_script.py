@@ -41,6 +41,10 @@ def stated(node: dict[str, Any]) -> list[Any]:
     return [value for value in values if jsonschema.Draft202012Validator(node).is_valid(value)]
 
 
+# Worked out before anything is drawn: the first use of jsonschema takes more than a second on a busy machine.
+STATED = [(node, value) for node in CONFIDENCES for value in stated(node)]
+
+
 @st.composite
 def answers(draw: st.DrawFn) -> tuple[AnswerSpec, dict[str, Any], float]:
     """A task, an answer of it, and the probability that the answer states."""
@@ -66,8 +70,7 @@ def answers(draw: st.DrawFn) -> tuple[AnswerSpec, dict[str, Any], float]:
     probability = 0.5
     rules = {}
     if draw(st.booleans()):
-        properties["sure"] = draw(st.sampled_from(CONFIDENCES))
-        answer["sure"] = draw(st.sampled_from(stated(properties["sure"])))
+        properties["sure"], answer["sure"] = draw(st.sampled_from(STATED))
         rules["confidence"] = "sure"
         if not isinstance(answer["sure"], str):
             probability = answer["sure"] / (100 if properties["sure"].get("type") == "integer" else 1)
