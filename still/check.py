@@ -105,8 +105,16 @@ def _check_names(
     if isinstance(split, SplitParams) and slices is not None:
         names = [entry.name for entry in slices]
         findings.read(lambda: refuse_unknown_slices(task, split, names))
-    if spec is not None:
-        findings.read(lambda: Script(spec))
+    if spec is not None and findings.read(lambda: Script(spec)) is not None:
+        findings.read(lambda: _refuse_unwritable(spec))
+
+
+def _refuse_unwritable(spec: AnswerSpec) -> None:
+    """Compile what the student has to write freely. This loads torch, so only answers that have it pay."""
+    if any(not slot.closed for slot in Script(spec).slots):
+        from promptstill.models.grammar import refuse_unwritable
+
+        refuse_unwritable(spec)
 
 
 def _evaluate(suite: Suite) -> None:

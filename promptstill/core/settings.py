@@ -83,7 +83,7 @@ def read_yaml(path: Path) -> Any:  # noqa: ANN401
     Raises UserError with the line of a syntax error, and for a value that cannot be read, such as 2026-02-30.
     """
     try:
-        return yaml.load(read_text(path), _Loader)
+        return _Loader(read_text(path)).get_single_data()
     except yaml.MarkedYAMLError as error:
         line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
         raise UserError(f"{path}{line}: not YAML ({error.problem}); fix the line") from None

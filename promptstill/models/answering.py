@@ -14,8 +14,8 @@ import numpy as np
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.schema.script import Script
 from promptstill.models.choices import choices_of
-from promptstill.models.grammar import grammars_of
-from promptstill.models.mixture import aligned, mixed
+from promptstill.models.grammar import writers_of
+from promptstill.models.mixture import aligned, mixed, weighs_ngrams
 from promptstill.models.ngrams import Ngrams
 from promptstill.models.scoring import INPUT, Reply, Scorer
 from promptstill.models.student import Student, Weights, load_base, student_tokenizer, with_adapter
@@ -24,7 +24,8 @@ from promptstill.rows.row import Answer
 
 @dataclass(frozen=True)
 class StudentAnswer:
-    """An answer of a student, which is None if it was cut off.
+    """An answer of a student, which is None if it was cut off or breaks a rule of the schema that decoding
+    does not know; see `models/grammar.py`.
 
     `confidence` is the probability that the answer is right in every scored key, and `confidences` has that
     of each key's value, given the values before it.
@@ -53,8 +54,8 @@ class Answerer:
         `{input}`."""
         self._form, self.script = form, Script(form)
         self.choices = choices_of(self.script, tokenizer)
-        grammars = grammars_of(self.choices, form, tokenizer)
-        self._scorer = Scorer(model, tokenizer, self.choices, grammars, *limits, prompt=prompt)
+        writers = writers_of(self.choices, form, tokenizer)
+        self._scorer = Scorer(model, tokenizer, self.choices, writers, *limits, prompt=prompt)
         self._ngrams, self._weights = ngrams, dict(weights or {})
 
     def mixed_with(self, ngrams: Ngrams, weights: Mapping[str, Weights]) -> Self:
@@ -68,7 +69,7 @@ class Answerer:
         """The student in `folder`, which `student` describes."""
         model = with_adapter(load_base(student["base"], student["layers"]), folder)
         limits = student["max_input_tokens"], student["max_answer_tokens"]
-        ngrams = Ngrams.load(folder) if student["weights"] else None
+        ngrams = Ngrams.load(folder) if weighs_ngrams(student["weights"]) else None
         return cls(model, student_tokenizer(folder), form, limits, ngrams, student["weights"])
 
     def answer(
@@ -85,9 +86,31 @@ class Answerer:
         def judge(key: str, rows: Sequence[int], values: np.ndarray) -> np.ndarray:
             if key not in self._weights:
                 return values
-            return mixed(values, known[key][list(rows)], self._weights[key])
+            of_ngrams = known[key][list(rows)] if key in known else np.zeros_like(values)
+            return mixed(values, of_ngrams, self._weights[key])
 
         return self._scorer.reply(texts, done, judge)
+
+    def given(self, texts: Sequence[str], pieces: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
+        """The language model's log-probabilities of the pieces of each listed key, shape (texts, pieces),
+        given that the listed keys before it have the `pieces` of each text, one for each slot."""
+        place = {choices.slot.key: i for i, choices in enumerate(self.choices)}
+        all_pieces = {choices.slot.key: choices.slot.pieces for choices in self.choices}
+        known = {
+            choices.slot.key: np.empty((len(texts), len(choices.slot.pieces)))
+            for choices in self.choices
+            if choices.slot.closed
+        }
+
+        def judge(key: str, rows: Sequence[int], values: np.ndarray) -> np.ndarray:
+            known[key][list(rows)] = values
+            certain = np.full_like(values, -np.inf)
+            for of_row, row in zip(certain, rows, strict=True):
+                of_row[all_pieces[key].index(pieces[row][place[key]])] = 0.0
+            return certain
+
+        self._scorer.reply(texts, judge=judge)
+        return known
 
     def _ngrams_of(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """The log-probabilities that the n-grams give to the pieces of each listed key."""

@@ -7,7 +7,7 @@ probabilities on the way to a leaf is the probability of its value, so those of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from promptstill.answers.schema.script import Script, Slot
 from promptstill.console.errors import UserError
-from promptstill.models.tokens import as_text
+from promptstill.models.tokens import as_text, continued
 
 # Ends every piece but the last one, which the end token ends.
 SEPARATOR = "\n"
@@ -68,13 +68,22 @@ class Choices:
         read = {branch[:i] for branch in self.branches for i in range(1, len(branch) + 1)}
         return tuple(sorted(read))
 
+    @cached_property
+    def continues(self) -> Tensor:
+        """Which nodes each node continues, itself included: a mask of shape (nodes, nodes)."""
+        places = {node: i for i, node in enumerate(self.nodes)}
+        mask = torch.zeros(len(places), len(places), dtype=torch.bool)
+        for node, i in places.items():
+            mask[i, [places[node[:length]] for length in range(1, len(node) + 1)]] = True
+        return mask
+
     def log_probabilities(self, logits: Tensor) -> np.ndarray:
         """The logarithm of the probability of each piece, shape (rows, pieces), from logits of shape
         (rows, 1 + nodes, vocabulary) before the first token and after each node."""
         steps: dict[tuple[int, ...], Tensor] = {}
+        places = {node: i for i, node in enumerate([(), *self.nodes])}
         for branch, tokens in self.branches.items():
-            place = 1 + self.nodes.index(branch) if branch else 0
-            among = logits[:, place, list(tokens)].double().log_softmax(-1)
+            among = logits[:, places[branch], list(tokens)].double().log_softmax(-1)
             steps |= {(*branch, token): among[:, i] for i, token in enumerate(tokens)}
         columns = []
         for sequence in self.sequences:
@@ -93,7 +102,7 @@ class Choices:
         return ids, [Decision(i, tokens) for i, tokens in among if tokens is not None]
 
     def _tokens(self, piece: str) -> list[int]:
-        return [*as_text(piece, self._tokenizer).ids, self.end]
+        return [*continued(piece, self._tokenizer), self.end]
 
 
 def choices_of(script: Script, tokenizer: Any) -> list[Choices]:  # noqa: ANN401
@@ -105,12 +114,6 @@ def choices_of(script: Script, tokenizer: Any) -> list[Choices]:  # noqa: ANN401
 
 def tokens_decided(choices: Sequence[Choices]) -> list[int] | None:
     """All tokens between which the student decides, in ascending order; None if it may take any token."""
-    if not all(one.slot.closed for one in choices):
+    if not all(choice.slot.closed for choice in choices):
         return None
-    return sorted(set(_decided(choices)))
-
-
-def _decided(choices: Sequence[Choices]) -> Iterator[int]:
-    for one in choices:
-        for tokens in one.branches.values():
-            yield from tokens
+    return sorted({token for choice in choices for tokens in choice.branches.values() for token in tokens})

@@ -1,13 +1,15 @@
 """Which tokens may come next in a value that is written freely: those that keep it valid under the schema.
 
-The grammar is that of llguidance, which compiles a JSON Schema and masks the vocabulary at every token.
+The grammar is that of llguidance, which compiles a JSON Schema and masks the vocabulary at every token. It
+leaves out the keywords that it does not know, such as `not` and `uniqueItems`; an answer that breaks one of
+them is no answer. A text answer may have any token but the control tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import llguidance
 import llguidance.hf
@@ -16,28 +18,92 @@ import torch
 from torch import Tensor
 
 from promptstill.answers.schema.form import AnswerForm
-from promptstill.answers.schema.shape import node_of
+from promptstill.answers.schema.script import Script, Slot
 from promptstill.console.errors import UserError, one_line
 from promptstill.models.choices import Choices
+from promptstill.models.tokens import control_tokens
 
 # JSON as Python writes it, on one line, which is what the student learns.
 STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
+# Leave out what cannot be compiled, and read `oneOf` as `anyOf`.
+LENIENT = {"lenient": True, "coerce_one_of": True}
+# Keywords whose content is no schema, and those that would move the schema's references.
+DATA, PLACE = ("const", "enum", "default", "examples"), ("$id", "$schema")
+
+
+def refuse_unwritable(form: AnswerForm) -> None:
+    """Raise UserError for a value that is written freely and whose schema cannot be compiled."""
+    for slot in Script(form).slots:
+        if not slot.closed and slot.key:
+            _compiled(slot, form)
+
+
+def _compiled(slot: Slot, form: AnswerForm) -> str:
+    """The grammar of a slot's values. Raises UserError if there is none."""
+    grammar: str = llguidance.LLMatcher.grammar_from_json_schema(_schema_of(slot.key, form.schema))
+    if error := llguidance.LLMatcher.validate_grammar(grammar):
+        raise UserError(f"answer.schema.json: {slot.key}: {one_line(error)}; simplify it")
+    return grammar
+
+
+def _schema_of(key: str, root: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one key's values. It holds the whole schema, into which references point."""
+    whole = {name: part for name, part in _moved(root).items() if name not in PLACE}
+    name = key.replace("~", "~0").replace("/", "~1")
+    return {
+        "$defs": {"answer": whole},
+        "$ref": f"#/$defs/answer/properties/{name}",
+        "x-guidance": {**STYLE, **LENIENT},
+    }
+
+
+def _moved(node: Any) -> Any:  # noqa: ANN401
+    """A schema whose references lead into `#/$defs/answer`."""
+    if isinstance(node, list):
+        return [_moved(part) for part in node]
+    if not isinstance(node, dict):
+        return node
+    moved = {name: part if name in DATA else _moved(part) for name, part in node.items()}
+    if isinstance(reference := node.get("$ref"), str) and reference.startswith("#"):
+        moved["$ref"] = f"#/$defs/answer{reference[1:]}"
+    return moved
+
+
+class FreeText:
+    """What a text answer may be: any tokens but the control tokens."""
+
+    def __init__(self, choices: Choices, tokenizer: Any) -> None:  # noqa: ANN401
+        control = set(tokenizer.convert_tokens_to_ids(sorted(control_tokens(tokenizer))))
+        self._barred, self._size = sorted(control - {choices.end}), len(tokenizer)
+
+    def begin(self) -> FreeText:
+        """A new text, of which nothing needs to be known."""
+        return self
+
+    def allow(self, logits: Tensor) -> Tensor:
+        """The logits of one position, shape (vocabulary), with minus infinity where a token may not come."""
+        allowed = logits.index_fill(0, torch.tensor(self._barred, device=logits.device), float("-inf"))
+        # The head of a model may have more rows than its tokenizer has tokens.
+        allowed[self._size :] = float("-inf")
+        return allowed
+
+    def take(self, token: int) -> None:
+        """Go on with a token."""
 
 
 class Grammar:
     """What a free value of one key may be, token by token."""
 
-    def __init__(self, choices: Choices, root: dict[str, Any], tokenizer: Any) -> None:  # noqa: ANN401
-        """The values of a slot under the schema `root`. Raises UserError for one that cannot be compiled."""
-        node = root["properties"][choices.slot.key]
-        definitions: dict[str, Any] = {name: root[name] for name in ("$defs", "definitions") if name in root}
-        schema: dict[str, Any] = {**definitions, **node_of(node, root), "x-guidance": STYLE}
-        grammar = llguidance.LLMatcher.grammar_from_json_schema(schema)
+    def __init__(self, choices: Choices, form: AnswerForm, tokenizer: Any) -> None:  # noqa: ANN401
+        """The values of a slot. Raises UserError if their schema cannot be compiled, or if the tokenizer
+        cannot be read."""
         self._tokens, self._choices = _tokens_of(tokenizer), choices
         self._stop = tokenizer.eos_token_id
-        self._matcher = llguidance.LLMatcher(self._tokens, grammar)
+        self._matcher = llguidance.LLMatcher(self._tokens, _compiled(choices.slot, form))
         if self._matcher.is_error():
-            raise UserError(f"answer.schema.json: {one_line(self._matcher.get_error())}; simplify it")
+            raise UserError(
+                f"answer.schema.json: {choices.slot.key}: {one_line(self._matcher.get_error())}; simplify it"
+            )
 
     def begin(self) -> Value:
         """A new value."""
@@ -70,14 +136,26 @@ class Value:
             self._matcher.consume_token(token)
 
 
-def grammars_of(choices: Sequence[Choices], form: AnswerForm, tokenizer: Any) -> list[Grammar | None]:  # noqa: ANN401
-    """The grammar of each slot; None for one whose values are listed, and for free text, which needs none."""
-    return [
-        None if choice.slot.closed or not choice.slot.key else Grammar(choice, form.schema, tokenizer)
-        for choice in choices
-    ]
+Writer: TypeAlias = FreeText | Grammar
+
+
+def writers_of(choices: Sequence[Choices], form: AnswerForm, tokenizer: Any) -> list[Writer | None]:  # noqa: ANN401
+    """What says how the values of each slot are written; None for a slot whose values are listed."""
+    return [_writer(choice, form, tokenizer) for choice in choices]
+
+
+def _writer(choices: Choices, form: AnswerForm, tokenizer: Any) -> Writer | None:  # noqa: ANN401
+    if choices.slot.closed:
+        return None
+    return Grammar(choices, form, tokenizer) if choices.slot.key else FreeText(choices, tokenizer)
 
 
 @lru_cache(maxsize=4)
 def _tokens_of(tokenizer: Any) -> Any:  # noqa: ANN401
-    return llguidance.hf.from_tokenizer(tokenizer)
+    try:
+        return llguidance.hf.from_tokenizer(tokenizer)
+    except ValueError as error:
+        raise UserError(
+            f"train.base: llguidance cannot read its tokenizer ({one_line(str(error))}), so values that the "
+            "answer schema does not list cannot be written; use another base"
+        ) from None

@@ -8,7 +8,7 @@ come out are calibrated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.optimize import minimize
@@ -36,8 +36,13 @@ def fitted(model: np.ndarray, ngrams: np.ndarray, truth: Sequence[int], groups: 
     right = np.array(truth)
     with_ngrams = _held_out(model, ngrams, right, groups, mixing=True)
     without = _held_out(model, ngrams, right, groups, mixing=False)
-    found = _best(model, ngrams, right, mixing=with_ngrams < without)
-    return {"model": round(float(found[0]), 4), "ngrams": round(float(found[1]), 4)}
+    of_model, of_ngrams = _best(model, ngrams, right, mixing=with_ngrams < without)
+    return {"model": round(float(of_model), 4), "ngrams": round(float(of_ngrams), 4)}
+
+
+def weighs_ngrams(weights: Mapping[str, Weights]) -> bool:
+    """Whether the n-grams count in any key."""
+    return any(of_key["ngrams"] for of_key in weights.values())
 
 
 def aligned(log_probabilities: np.ndarray, classes: Sequence[str], pieces: Sequence[str]) -> np.ndarray:
@@ -66,8 +71,8 @@ def _best(model: np.ndarray, ngrams: np.ndarray, right: np.ndarray, mixing: bool
         return _loss(weights, model, ngrams, right) + 0.5 * float(((weights - EXPECTED) ** 2).sum())
 
     bounds = [(0.01, None), (0.0, None if mixing else 0.0)]
-    found: np.ndarray = minimize(loss, EXPECTED, method="L-BFGS-B", bounds=bounds).x
-    return found
+    best: np.ndarray = minimize(loss, EXPECTED, method="L-BFGS-B", bounds=bounds).x
+    return best
 
 
 def _loss(weights: np.ndarray, model: np.ndarray, ngrams: np.ndarray, right: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 One forward pass for each closed slot computes the probabilities of all its values: the tokens of its trie
 are beside each other behind the text, and a mask lets each see only those that it continues. Only free values
-are decoded, token by token and under the grammar of the schema. So a model cannot give an invalid answer.
+are decoded, token by token and under the grammar of the schema.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.nn import functional
 from transformers import DynamicCache
 
 from promptstill.models.choices import Choices
-from promptstill.models.grammar import Grammar
+from promptstill.models.grammar import Writer
 from promptstill.models.student import input_ids
 from promptstill.models.tokens import around_input, as_text
 
@@ -65,13 +65,13 @@ class Scorer:
         model: Any,  # noqa: ANN401
         tokenizer: Any,  # noqa: ANN401
         choices: Sequence[Choices],
-        grammars: Sequence[Grammar | None],
+        writers: Sequence[Writer | None],
         max_input_tokens: int,
         max_answer_tokens: int,
         prompt: str = INPUT,
     ) -> None:
         self._model, self._tokenizer = model, tokenizer
-        self._slots = list(zip(choices, grammars, strict=True))
+        self._slots = list(zip(choices, writers, strict=True))
         self._limits = max_input_tokens, max_answer_tokens
         head, _, tail = prompt.partition(INPUT)
         before, after = around_input(tokenizer)
@@ -113,11 +113,11 @@ class Scorer:
     def _answer(self, own: list[list[int]], rows: Sequence[int], replies: list[Reply], judge: Judge) -> None:
         state = _State(self._model, self._prefix, len(self._shared), len(own))
         pending = own
-        for choices, grammar in self._slots:
-            if choices.slot.closed:
+        for choices, writer in self._slots:
+            if writer is None:
                 pending = self._choose(state, pending, choices, rows, replies, judge)
             else:
-                pending = self._write(state, pending, choices, grammar, replies)
+                pending = self._write(state, pending, choices, writer, replies)
 
     def _choose(
         self,
@@ -129,7 +129,7 @@ class Scorer:
         judge: Judge,
     ) -> list[list[int]]:
         """Answer a closed slot; return the tokens that the choices add."""
-        logits = state.read(pending, choices.nodes)
+        logits = state.read(pending, choices)
         values = judge(choices.slot.key, rows, choices.log_probabilities(logits))
         taken = values.argmax(axis=1)
         for reply, of_row, best in zip(replies, values, taken, strict=True):
@@ -143,27 +143,25 @@ class Scorer:
         state: _State,
         pending: list[list[int]],
         choices: Choices,
-        grammar: Grammar | None,
+        writer: Writer,
         replies: list[Reply],
     ) -> list[list[int]]:
         """Decode a free slot; return the tokens that are not read yet."""
-        values = [None if grammar is None else grammar.begin() for _ in replies]
+        values = [writer.begin() for _ in replies]
         written: list[list[int]] = [[] for _ in replies]
         sums = [0.0] * len(replies)
         last: list[list[int]] = [[] for _ in replies]
         open_rows = set(range(len(replies)))
         while open_rows:
-            logits = state.read(pending, ())[:, 0].float()
+            logits = state.read(pending)[:, 0].float()
             pending = [[] for _ in replies]
             for i in sorted(open_rows):
-                value = values[i]
-                allowed = logits[i] if value is None else value.allow(logits[i])
+                allowed = values[i].allow(logits[i])
                 token = int(allowed.argmax())
                 sums[i] += float(allowed[token] - allowed.logsumexp(-1))
                 if token != choices.end:
                     written[i].append(token)
-                    if value is not None:
-                        value.take(token)
+                    values[i].take(token)
                     replies[i].cut_off |= len(written[i]) >= self._limits[1]
                 if token == choices.end or replies[i].cut_off:
                     # Read with the next slot: the logits after it are those of that slot's first token.
@@ -188,12 +186,14 @@ class _State:
         self._seen = torch.ones(rows, shared, dtype=torch.bool)
         self._places = torch.arange(shared).expand(rows, -1)
 
-    def read(self, chains: list[list[int]], nodes: Sequence[tuple[int, ...]]) -> Tensor:
+    def read(self, chains: list[list[int]], choices: Choices | None = None) -> Tensor:
         """Logits of shape (rows, 1 + nodes, vocabulary) after each row's further tokens, and after each of
-        the `nodes` that continue them. A node is a sequence of tokens, and stands behind its own beginning.
+        the nodes of `choices`, which continue them. A node stands behind its own beginning.
 
         The chains stay read, the nodes do not.
         """
+        nodes = () if choices is None else choices.nodes
+        continues = torch.ones(0, 0, dtype=torch.bool) if choices is None else choices.continues
         width, count = max(len(chain) for chain in chains), len(nodes)
         # Chains end at the same place, so padding is on their left.
         ids = torch.tensor([[0] * (width - len(chain)) + chain for chain in chains])
@@ -202,7 +202,7 @@ class _State:
         tails = torch.tensor([node[-1] for node in nodes], dtype=torch.long).expand(len(chains), -1)
         depths = torch.tensor([len(node) for node in nodes], dtype=torch.long)
         of_nodes = places[:, -1:] + depths
-        mask = self._mask(real, nodes, torch.cat([places, of_nodes], dim=1))
+        mask = self._mask(real, continues, torch.cat([places, of_nodes], dim=1))
         device = self._model.device
         logits: Tensor = self._model(
             input_ids=torch.cat([ids, tails], dim=1).to(device),
@@ -217,18 +217,17 @@ class _State:
         self._places = torch.cat([self._places, places], dim=1)
         return logits
 
-    def _mask(self, real: Tensor, nodes: Sequence[tuple[int, ...]], places: Tensor) -> Any:  # noqa: ANN401
+    def _mask(self, real: Tensor, continues: Tensor, places: Tensor) -> Any:  # noqa: ANN401
         """Which keys each query sees, added to the scores; by kind of layer, where a model has several."""
         rows, width = real.shape
-        count = len(nodes)
+        count = len(continues)
         # Queries are the chain and the nodes, keys what was read before and these.
         among_chain = real[:, None, :] & torch.ones(width, width, dtype=torch.bool).tril()
         of_chain = functional.pad(among_chain, (0, count))
-        continued = torch.tensor([[node[: len(o)] == o for o in nodes] for node in nodes], dtype=torch.bool)
         of_nodes = torch.cat(
             [
                 real[:, None, :].expand(-1, count, -1),
-                continued.view(1, count, count).expand(rows, -1, -1),
+                continues.view(1, count, count).expand(rows, -1, -1),
             ],
             dim=2,
         )

@@ -21,6 +21,8 @@ from promptstill.console.errors import UserError
 # Some chat templates state today's date. The token ids of a text must not change with the day.
 TODAY = date(2025, 1, 1)
 NOW = re.compile(r"""strftime_now\(\s*(['"])(.*?)\1\s*\)""")
+# How SentencePiece and byte-level tokenizers write a space, and what a text may follow.
+SPACES, NEWLINE = ("\u2581", "\u0120"), "\n"
 # A character of no language marks where a text belongs.
 MARK = "\u241f"
 
@@ -51,6 +53,23 @@ def prepare(tokenizer: Any, name: str) -> Any:  # noqa: ANN401
 def as_text(text: str, tokenizer: Any) -> Encoding:  # noqa: ANN401
     """Token ids and character offsets of a text, without any control token."""
     return _speller(tokenizer).encode(text, add_special_tokens=False)
+
+
+def continued(text: str, tokenizer: Any) -> list[int]:  # noqa: ANN401
+    """Token ids of a text that continues another, without the space that some tokenizers put before every
+    text."""
+    ids: list[int] = as_text(text, tokenizer).ids
+    if not _adds_space(tokenizer):
+        return ids
+    after = as_text(NEWLINE + text, tokenizer)
+    if any(start < len(NEWLINE) < end for start, end in after.offsets):
+        return ids
+    return [i for i, (start, _) in zip(after.ids, after.offsets, strict=True) if start >= len(NEWLINE)]
+
+
+@lru_cache(maxsize=8)
+def _adds_space(tokenizer: Any) -> bool:  # noqa: ANN401
+    return as_text("a", tokenizer).tokens[0].startswith(SPACES)
 
 
 def around_input(tokenizer: Any) -> tuple[list[int], list[int]]:  # noqa: ANN401

@@ -1,1 +1,1 @@
-"""Train and validation rows in, a LoRA adapter out."""
+"""Train and validation rows in, a student out: a LoRA adapter, and n-grams where validation prefers them."""

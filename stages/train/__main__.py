@@ -1,4 +1,4 @@
-"""train: a LoRA student on (input, answer), without the teacher's prompt; adapter and curve."""
+"""train: a LoRA student on (input, answer), without the teacher's prompt; adapter, n-grams and curve."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ def main(task: str) -> None:
     from promptstill.core.resolve import model_hash, on_hub
     from promptstill.models.answering import Answerer
     from promptstill.models.choices import choices_of, tokens_decided
+    from promptstill.models.grammar import writers_of
+    from promptstill.models.mixture import weighs_ngrams
     from promptstill.models.student import Student, load_base, load_tokenizer
     from stages.train.adapter import adapted, save
     from stages.train.checkpoint import Checkpoint, training_key
@@ -45,12 +47,15 @@ def main(task: str) -> None:
     # Before training: a base that is replaced meanwhile is not the one that was loaded.
     base_hash = model_hash(params.base)
     tokenizer = load_tokenizer(params.base)
+    choices = choices_of(Script(spec), tokenizer)
+    # Before training, because it refuses what the student could not write after it.
+    writers_of(choices, spec, tokenizer)
     examples = {name: examples_of(part, spec, tokenizer, params) for name, part in rows.items()}
-    decided = tokens_decided(choices_of(Script(spec), tokenizer))
     base = load_base(params.base, params.layers)
     student, runner = adapted(
         base, params, [*examples["train"], *examples["validation"]], tokenizer.pad_token_id
     )
+    decided = tokens_decided(choices)
     data = {
         name: Data(part, runner, decided, params.cache_gb, tokenizer.pad_token_id)
         for name, part in examples.items()
@@ -77,7 +82,7 @@ def main(task: str) -> None:
         "train_hash": hashes["train"],
         "files": {},
     }
-    save(student, tokenizer, ngrams if weights else None, model_dir(task), use)
+    save(student, tokenizer, ngrams if weighs_ngrams(weights) else None, model_dir(task), use)
     curve = [[getattr(point, column) for column in CURVE] for point in trained.curve]
     write_csv(plot_file(task, "train_curve"), CURVE, curve)
     counts = {name: len(part) for name, part in rows.items()}
@@ -94,8 +99,9 @@ def main(task: str) -> None:
             f"{trained.best.validation_accuracy}",
             f"adapter of {metrics['trainable_parameters']:,} parameters in {model_dir(task)}",
             *(
-                f"{key or 'answer'}: weight {one['model']} of the language model, {one['ngrams']} of n-grams"
-                for key, one in weights.items()
+                f"{key or 'answer'}: weight {of_key['model']} of the language model, {of_key['ngrams']} of "
+                "n-grams"
+                for key, of_key in weights.items()
             ),
             *whole_model(runner, base),
         ],
@@ -117,4 +123,4 @@ def metrics_of(trained: Trained, rows: dict[str, int], tokens: int, train_hash: 
 
 
 if __name__ == "__main__":
-    stage_main(main, "Train the LoRA student of a task.")
+    stage_main(main, "Train the student of a task.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import peft
+import tokenizers
 import torch
 import transformers
 from safetensors import SafetensorError, safe_open
@@ -27,15 +28,17 @@ from promptstill.models.products import precision
 INTERVAL = 15.0
 
 ROOT = Path(__file__).parents[2]
-SOURCE = (ROOT / "stages/train", ROOT / "promptstill/answers", ROOT / "promptstill/models")
-LIBRARIES = (peft, torch, transformers)
+SOURCE = (ROOT / "stages/train", ROOT / "promptstill/answers/schema", ROOT / "promptstill/models")
+LIBRARIES = (peft, tokenizers, torch, transformers)
 
 
 def training_key(inputs: object) -> str:
-    """The hash of `inputs`, which must be JSON, together with code, libraries, precision and threads."""
-    code = [file_hash(path) for folder in SOURCE for path in sorted(folder.glob("*.py"))]
+    """The hash of `inputs`, which must be JSON, together with code, libraries and what computes: device,
+    precision and threads."""
+    code = [file_hash(path) for folder in SOURCE for path in sorted(folder.rglob("*.py"))]
     libraries = [library.__version__ for library in LIBRARIES]
-    return canonical_hash([inputs, code, libraries, str(precision()), torch.get_num_threads()])
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return canonical_hash([inputs, code, libraries, device, str(precision()), torch.get_num_threads()])
 
 
 class Checkpoint:

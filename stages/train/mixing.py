@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from promptstill.models.answering import Answerer
 from promptstill.models.mixture import aligned, fitted
 from promptstill.models.ngrams import Ngrams
@@ -25,21 +23,16 @@ def fit_ngrams(rows: Sequence[SplitRow], answerer: Answerer) -> Ngrams:
 
 
 def fit_weights(rows: Sequence[SplitRow], answerer: Answerer, ngrams: Ngrams) -> dict[str, Weights]:
-    """The weights of every key whose values are listed, from validation rows.
-
-    A key's probabilities depend on the values that are taken before it, so the keys are fitted in their
-    order, each with the weights of those before it.
-    """
+    """The weights of every key whose values are listed, from validation rows: those under which the values of
+    each key are most probable, given the true values before it."""
     texts, groups = [row["input"] for row in rows], [row["component"] for row in rows]
     true_pieces = [answerer.script.pieces(row["answer"]) for row in rows]
-    of_ngrams = ngrams.log_probabilities(texts)
+    of_model, of_ngrams = answerer.given(texts, true_pieces), ngrams.log_probabilities(texts)
     weights: dict[str, Weights] = {}
     for i, choices in enumerate(answerer.choices):
         key, pieces = choices.slot.key, choices.slot.pieces
-        if not choices.slot.closed:
-            continue
-        replies = answerer.mixed_with(ngrams, weights).replies(texts)
-        model = np.stack([reply.log_probabilities[key] for reply in replies])
-        truth = [pieces.index(of_row[i]) for of_row in true_pieces]
-        weights[key] = fitted(model, aligned(of_ngrams[key], ngrams.classes[key], pieces), truth, groups)
+        if choices.slot.closed:
+            truth = [pieces.index(of_row[i]) for of_row in true_pieces]
+            columns = aligned(of_ngrams[key], ngrams.classes[key], pieces)
+            weights[key] = fitted(of_model[key], columns, truth, groups)
     return weights

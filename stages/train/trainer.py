@@ -132,7 +132,7 @@ def train(
                 _learn(run, train_data, batch, epoch, schedule(run.step, steps, params.warmup), params)
                 bar.update(1)
             model.eval()
-            _close(run, validation_data, epoch)
+            _close(run, validation_data, params.batch_size, epoch)
             run.save(checkpoint)
     best = chosen(run.curve, len(validation_data.examples))
     state = run.states[best.epoch - 1]
@@ -157,10 +157,11 @@ def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, par
     run.losses.append(_finite(loss.item(), run.step, epoch))
 
 
-def _close(run: _Run, validation: Data, epoch: int) -> None:
+def _close(run: _Run, validation: Data, batch_size: int, epoch: int) -> None:
     """The end of an epoch: its point of the curve, and its averaged adapter."""
-    with _in_place_of(run.adapter, run.average), enough_memory("validation", "train.max_input_tokens"):
-        held_out, accuracy = evaluate(validation)
+    lower = "train.batch_size or train.max_input_tokens"
+    with _in_place_of(run.adapter, run.average), enough_memory("validation", lower):
+        held_out, accuracy = evaluate(validation, batch_size)
     train_loss = _rounded(sum(run.losses) / len(run.losses))
     run.curve.append(Epoch(epoch, train_loss, _finite(held_out, run.step, epoch), accuracy))
     run.states.append({name: value.cpu().clone() for name, value in run.average.items()})
@@ -187,7 +188,7 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return min((step + 1) / rise, (steps - step) / max(1, steps - rise + 1))
 
 
-def evaluate(data: Data, batch_size: int = 32) -> tuple[float, float]:
+def evaluate(data: Data, batch_size: int) -> tuple[float, float]:
     """The mean loss of the rows, and the share of rows in which every scored token is the most probable one
     given the tokens before it."""
     order = sorted(range(len(data.examples)), key=lambda i: (len(data.examples[i].ids), i))
@@ -197,9 +198,9 @@ def evaluate(data: Data, batch_size: int = 32) -> tuple[float, float]:
             batch = order[start : start + batch_size]
             losses, hits = data.losses(batch)
             total += float(losses.sum())
-            found = iter(hits.tolist())
+            hit = iter(hits.tolist())
             for targets in data.targets(batch):
-                right += all([hit or not t.scored for t, hit in zip(targets, found, strict=False)])
+                right += all([is_hit or not t.scored for t, is_hit in zip(targets, hit, strict=False)])
     return _rounded(total / len(order)), _rounded(right / len(order))
 
 

@@ -142,16 +142,28 @@ def test_a_training_is_the_same_if_all_that_it_depends_on_is(
         return training_key(["base", "answers", rows, train_params(**changes).model_dump(mode="json")])
 
     assert key() == key()
-    code = tmp_path / "code"
-    shutil.copytree(checkpoint.SOURCE[0], code)
-    monkeypatch.setattr(checkpoint, "SOURCE", (code, *checkpoint.SOURCE[1:]))
-    assert key() == training_key(["base", "answers", "rows", train_params().model_dump(mode="json")])
+    folders = [tmp_path / source.name for source in checkpoint.SOURCE]
+    for folder, source in zip(folders, checkpoint.SOURCE, strict=True):
+        shutil.copytree(source, folder)
+    assert all((source / "__init__.py").is_file() for source in checkpoint.SOURCE)
+    before = key()
+    monkeypatch.setattr(checkpoint, "SOURCE", folders)
+    assert key() == before
     keys = {key(), key(rows="others"), key(seed=1), key(layers=2)}
-    (code / "data.py").write_text((code / "data.py").read_text() + "# another\n")
+    for folder in folders:
+        (folder / "__init__.py").write_text("# another\n")
+        keys.add(key())
+    (folders[0] / "deeper").mkdir()
+    (folders[0] / "deeper/new.py").write_text("")
     keys.add(key())
     monkeypatch.setattr(checkpoint, "precision", lambda: torch.float16)
     keys.add(key())
-    assert len(keys) == 6
+    monkeypatch.setattr(checkpoint.tokenizers, "__version__", "another")
+    keys.add(key())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    keys.add(key())
+    assert len(keys) == 4 + len(folders) + 4
 
 
 def test_a_checkpoint_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,6 +71,14 @@ def test_a_schema_with_a_single_answer(project: Path) -> None:
     assert any("answer.schema.json: allows a single answer" in line for line in problems_of(TASK))
 
 
+def test_a_value_that_the_student_could_not_write(project: Path) -> None:
+    note = {"type": "string", "pattern": "^(?!no).*$"}
+    schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}, "note": note}}
+    write(project / f"expectations/{TASK}/answer.schema.json", json.dumps(schema))
+    write(project / f"expectations/{TASK}/normalise.yaml", "format: json\nlabel: colour\n")
+    assert any("answer.schema.json: note: " in line and "look-around" in line for line in problems_of(TASK))
+
+
 def test_a_quota_that_the_suite_makes_impossible(project: Path) -> None:
     write(project / f"expectations/{TASK}/slices.yaml", "slices:\n  - {name: tiny, max_chars: 2}\n")
     edit(project, lambda section: section["split"].update(hard_slices={"tiny": {"minimum": 2}}))

@@ -8,13 +8,14 @@ probability of the answer. Training, scoring and serving use this one descriptio
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from promptstill.answers.schema.form import AnswerForm
-from promptstill.answers.schema.shape import is_number, shape_of
+from promptstill.answers.schema.shape import in_schema_order, is_number, shape_of
 from promptstill.console.errors import UserError
 from promptstill.rows.row import Answer
 
@@ -28,7 +29,9 @@ FRACTIONS, PERCENTAGES = (0, *(i / 100 for i in range(1, 100)), 1), tuple(range(
 class Slot:
     """What an answer has at one key: one of `values`, or anything that the schema allows if that is None.
 
-    The key of a text answer is the empty text. `pieces` are the texts of the values, all different.
+    The key of a text answer is the empty text. `pieces` are the texts of the values, all different. An
+    `optional` key may be absent. One that may also be null is not optional: absent and null are compared as
+    equal, so the student writes null for both.
     """
 
     key: str
@@ -44,6 +47,14 @@ class Slot:
             *(_json(value) if _needs_quotes(value, quoted) else value for value in values),
             *((ABSENT,) if self.optional else ()),
         )
+
+    def piece(self, value: Any) -> str:  # noqa: ANN401
+        """The text of one of the values."""
+        return self.pieces[self._places[_identity(value)]]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {_identity(value): i for i, value in enumerate(self.values or ())}
 
     @property
     def closed(self) -> bool:
@@ -95,45 +106,71 @@ class Script:
         return {key: values[key] for key in self._order if key in values}
 
     def _slot(self, key: str) -> Slot:
-        node = self._form.schema["properties"][key] if self._json else self._form.schema
-        enum = shape_of(node, self._form.schema).enum
-        required = key in {self._form.rules.label, *self._form.schema.get("required", ())}
-        if enum is None:
-            return Slot(key, None, self._json and not required)
+        node = self._node(key)
         allowed = self._form.validator.evolve(schema=node)
-        distinct = {_json(value): value for value in enum if allowed.is_valid(value)}
-        return Slot(key, tuple(distinct.values()), self._json and not required)
+        required = key in {self._form.rules.label, *self._form.schema.get("required", ())}
+        optional = self._json and not required and not allowed.is_valid(None)
+        enum = shape_of(node, self._form.schema).enum
+        if enum is None:
+            return Slot(key, None, optional)
+        values = (
+            value for value in enum if allowed.is_valid(value) and (self._json or isinstance(value, str))
+        )
+        distinct: dict[str, Any] = {}
+        for value in values:
+            distinct.setdefault(_identity(value), value)
+        return Slot(key, tuple(distinct.values()), optional)
+
+    def _node(self, key: str) -> Any:  # noqa: ANN401
+        """The part of the schema that a key's value must obey."""
+        return self._form.schema["properties"][key] if self._json else self._form.schema
 
     def _confidence(self) -> tuple[Callable[[float], int | float] | None, str | None]:
         """How a probability is stated, and the key that states it; None if no key does, or if it is learnt.
 
         It is stated as the nearest number that the schema allows. It is learnt if a metric scores it, or if
-        its values are no numbers.
+        its values are no shares and no percentages.
         """
         key = self._form.rules.confidence
         if not self._json or key is None or key in self._form.scored:
             return None, None
-        allowed = self._form.validator.evolve(schema=self._form.schema["properties"][key])
-        if self._all[key].closed:
-            numbers = [value for value in self._all[key].values or () if is_number(value)]
-            percent = max(numbers, default=0) > 1
-        else:
-            percent = allowed.is_valid(50) and not (allowed.is_valid(0.5) and allowed.is_valid(101))
-            numbers = [step for step in (PERCENTAGES if percent else FRACTIONS) if allowed.is_valid(step)]
+        allowed = self._form.validator.evolve(schema=self._node(key)).is_valid
+        whole, numbers = _listed_scale(self._all[key]) if self._all[key].closed else _scale(allowed)
         if not numbers:
             return None, None
-        whole = 100 if percent else 1
         return lambda p: min(numbers, key=lambda value: (abs(value - whole * p), value)), key
 
     def _piece(self, slot: Slot, answer: Answer) -> str:
+        value = answer if isinstance(answer, str) else answer.get(slot.key)
+        if slot.optional and slot.key not in answer:
+            return ABSENT
+        if slot.values is not None:
+            return slot.piece(value)
         if isinstance(answer, str):
             return answer
-        if slot.key not in answer:
-            return ABSENT
-        value = answer[slot.key]
-        if slot.values is None:
-            return json.dumps(value, ensure_ascii=False)
-        return slot.pieces[[_json(member) for member in slot.values].index(_json(value))]
+        return json.dumps(in_schema_order(value, self._node(slot.key), self._form.schema), ensure_ascii=False)
+
+
+def _listed_scale(slot: Slot) -> tuple[int, list[int | float]]:
+    """What a probability of 1 is on the scale of listed numbers, and these numbers; none if it is unknown."""
+    numbers = [value for value in slot.values or () if is_number(value)]
+    lowest, highest = min(numbers, default=-1), max(numbers, default=-1)
+    if lowest < 0 or not (highest <= 1 or highest == 100):
+        return 1, []
+    return (1 if highest <= 1 else 100), numbers
+
+
+def _scale(allowed: Callable[[Any], bool]) -> tuple[int, list[int | float]]:
+    """What a probability of 1 is on the scale of the allowed numbers, and the steps that are allowed; none if
+    the scale is another, such as 1 to 5."""
+    fractions = [step for step in FRACTIONS if allowed(step)]
+    between = any(0 < step < 1 for step in fractions)
+    bounded = not allowed(PERCENTAGES[-1] + 1)
+    if between and not (bounded and allowed(2)):
+        return 1, fractions
+    if (allowed(99) or allowed(100)) and (bounded or not between):
+        return 100, [step for step in PERCENTAGES if allowed(step)]
+    return 1, []
 
 
 def _value(slot: Slot, piece: str, quoted: bool) -> Any:  # noqa: ANN401
@@ -146,8 +183,21 @@ def _json(value: Any) -> str:  # noqa: ANN401
     return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
+def _identity(value: Any) -> str:  # noqa: ANN401
+    """A text that equal values of JSON share: 1 and 1.0 are equal, 1 and true are not."""
+    return json.dumps(_with_integers(value), sort_keys=True)
+
+
+def _with_integers(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {key: _with_integers(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_with_integers(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _needs_quotes(value: Any, quoted: set[str]) -> bool:  # noqa: ANN401
     """Whether a value cannot stand bare: it is no text, or its bare text would be read as something else."""
     if not isinstance(value, str) or value in quoted:
         return True
-    return not value or value != value.strip() or not value.isprintable()
+    return not value or value != value.strip() or any(unicodedata.category(sign) == "Cc" for sign in value)

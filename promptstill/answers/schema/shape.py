@@ -67,6 +67,22 @@ def node_of(node: object, root: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def in_schema_order(value: Any, node: object, root: dict[str, Any]) -> Any:  # noqa: ANN401
+    """A value whose objects have their keys in the order in which the schema's `node` names them. Keys that
+    it does not name come last, in their own order."""
+    inner = node_of(node, root)
+    if isinstance(value, dict):
+        properties = inner.get("properties", {})
+        keys = [
+            *(key for key in properties if key in value),
+            *(key for key in value if key not in properties),
+        ]
+        return {key: in_schema_order(value[key], properties.get(key), root) for key in keys}
+    if isinstance(value, list):
+        return [in_schema_order(item, inner.get("items"), root) for item in value]
+    return value
+
+
 def typed(value: Any, shape: Shape, prefer_number: bool = False) -> Any:  # noqa: ANN401
     """A scalar with the type that the schema gives it; unchanged if that is not possible without a guess.
 

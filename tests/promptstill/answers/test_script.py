@@ -87,6 +87,10 @@ def test_the_pieces_of_an_answer_stand_for_that_answer(
     spec, answer, probability = drawn
     script = Script(spec)
     back = script.answer(script.pieces(answer), probability)
+    # An absent key that may be null is written as null.
+    nodes = spec.schema["properties"].items()
+    nullable = {key for key, node in nodes if spec.validator.evolve(schema=node).is_valid(None)}
+    answer = {key: answer.get(key) for key, _ in nodes if key in answer or key in nullable}
     assert isinstance(back, dict)
     assert (back, list(back)) == (answer, list(answer))
     assert [type(value) for value in back.values()] == [type(value) for value in answer.values()]
@@ -102,6 +106,47 @@ def test_no_two_pieces_of_a_slot_are_alike_and_each_is_on_one_line(values: list[
 
 def test_a_text_stands_bare_unless_it_would_be_read_as_another_value() -> None:
     assert Slot("k", (None, "fire", "null"), True).pieces == ("null", "fire", '"null"', ABSENT)
+
+
+@pytest.mark.parametrize(
+    "text", ["carte\u00a0bleue", "\u0645\u06cc\u200c\u0631\u0648\u062f", "\U0001f469\u200d\U0001f4bb"]
+)
+def test_unusual_signs_stand_bare(text: str) -> None:
+    assert Slot("k", (text, "b"), False).pieces == (text, "b")
+
+
+@pytest.mark.parametrize("values", [["a", '"a"'], ["a\nb", "c"], [" a", "a"], ["1", "2"]])
+def test_a_listed_text_answer_has_the_piece_of_its_value(values: list[str]) -> None:
+    script = Script(AnswerSpec({"enum": [*values, None, 1]}, Normalisation(format="text")))
+    assert script.slots[0].values == tuple(values), "no text is no answer of a text task"
+    for value in values:
+        assert script.pieces(value)[0] in script.slots[0].pieces
+        assert script.answer(script.pieces(value), 0.5) == value
+
+
+def test_values_that_are_equal_in_json_are_the_same() -> None:
+    script = Script(spec_of({"topic": {"enum": [{"n": 1.0, "m": [2]}, 3, 3.0, True, 1]}}))
+    assert script.slots[0].values == ({"n": 1.0, "m": [2]}, 3, True, 1)
+    assert script.pieces({"topic": {"m": [2.0], "n": 1}}) == ['{"m": [2], "n": 1.0}']
+    assert script.pieces({"topic": 1.0}) == ["1"]
+    assert script.pieces({"topic": True}) == ["true"]
+
+
+@pytest.mark.parametrize(
+    ("node", "null"), [({"enum": ["x", None]}, "null"), ({"type": ["string", "null"]}, "null")]
+)
+def test_an_absent_key_that_may_be_null_is_null(node: dict[str, Any], null: str) -> None:
+    script = Script(spec_of({"topic": LABEL, "why": node}, "why"))
+    assert script.pieces({"topic": "a"}) == script.pieces({"topic": "a", "why": None}) == ["a", null]
+    assert script.answer(["a", null], 0.5) == {"topic": "a", "why": None}
+
+
+def test_objects_inside_a_value_are_written_in_the_order_of_the_schema() -> None:
+    item = {"type": "object", "properties": {"b": {}, "a": {"$ref": "#/$defs/inner"}}}
+    spec = spec_of({"topic": LABEL, "items": {"type": "array", "items": item}})
+    spec = AnswerSpec({**spec.schema, "$defs": {"inner": {"properties": {"y": {}, "x": {}}}}}, spec.rules)
+    answer = {"topic": "a", "items": [{"z": 0, "a": {"x": 1, "y": 2}, "b": 3}]}
+    assert Script(spec).pieces(answer)[1] == '[{"b": 3, "a": {"y": 2, "x": 1}, "z": 0}]'
 
 
 def test_a_text_answer_is_its_own_piece() -> None:
@@ -134,7 +179,7 @@ def test_scored_keys_come_first_and_what_is_fixed_or_computed_is_not_learnt() ->
         ({"type": "number"}, 0.88),
         ({"type": ["number", "null"], "minimum": 0, "maximum": 1}, 0.88),
         ({"type": "integer"}, 88),
-        ({"type": "integer", "exclusiveMaximum": 88}, 87),
+        ({"type": "integer", "exclusiveMaximum": 100, "minimum": 90}, 90),
         ({"type": "number", "minimum": 0, "maximum": 100}, 88),
         ({"enum": [0.3, 0.5, 0.7, 0.9]}, 0.9),
         ({"enum": [0, 25, 50, 75, 100]}, 100),
@@ -153,9 +198,17 @@ def test_the_confidence_is_stated_as_the_schema_allows(node: dict[str, Any], exp
 
 @pytest.mark.parametrize(
     ("node", "scored"),
-    [({"enum": ["low", "high"]}, {}), ({"type": "number", "maximum": 1}, {"sure": "sure_accuracy"})],
+    [
+        ({"enum": ["low", "high"]}, {}),
+        ({"type": "number", "maximum": 1}, {"sure": "sure_accuracy"}),
+        ({"enum": [1, 2, 3, 4, 5]}, {}),
+        ({"enum": [-1, 0, 1]}, {}),
+        ({"type": "integer", "minimum": 1, "maximum": 5}, {}),
+        ({"type": "integer", "minimum": 0, "maximum": 10}, {}),
+        ({"type": "number", "minimum": 0, "maximum": 10}, {}),
+    ],
 )
-def test_a_confidence_in_words_or_one_that_is_scored_is_learnt(
+def test_a_confidence_in_words_or_on_another_scale_and_one_that_is_scored_are_learnt(
     node: dict[str, Any], scored: dict[str, str]
 ) -> None:
     script = Script(spec_of({"topic": LABEL, "sure": node}, confidence="sure", scored=scored))

@@ -11,7 +11,7 @@ import torch
 from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.choices import Choices, choices_of
-from promptstill.models.grammar import grammars_of
+from promptstill.models.grammar import writers_of
 from promptstill.models.scoring import INPUT, Scorer
 from promptstill.models.student import input_ids
 from promptstill.models.tokens import around_input, as_text
@@ -24,8 +24,8 @@ def scorer(
     model: Any, tokenizer: Any, spec: AnswerSpec, prompt: str = INPUT, most: int = 24, most_input: int = 48
 ) -> tuple[Scorer, list[Choices]]:
     choices = choices_of(Script(spec), tokenizer)
-    grammars = grammars_of(choices, spec, tokenizer)
-    return Scorer(model, tokenizer, choices, grammars, most_input, most, prompt), choices
+    writers = writers_of(choices, spec, tokenizer)
+    return Scorer(model, tokenizer, choices, writers, most_input, most, prompt), choices
 
 
 def whole_prompt(text: str, tokenizer: Any, prompt: str = INPUT, most_input: int = 48) -> list[int]:

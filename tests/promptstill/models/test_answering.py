@@ -87,6 +87,29 @@ def test_a_reply_has_the_probabilities_of_the_mixture(answerer: Answerer, ngrams
     assert [reply.pieces[0] for reply in together] == [slot.pieces[best] for best in given.argmax(axis=1)]
 
 
+def test_a_key_without_a_weight_for_ngrams_needs_none(tiny: str, answerer: Answerer, ngrams: Ngrams) -> None:
+    weights: dict[str, Weights] = {key: {"model": 0.5, "ngrams": 0.0} for key in ("colour", "alarm")}
+    made = Answerer(random_model("Llama", {}), load_tokenizer(tiny), JSON, LIMITS, weights=weights)
+    with_ngrams = answerer.mixed_with(ngrams, weights).replies(INPUTS)
+    for given, expected in zip(made.replies(INPUTS), with_ngrams, strict=True):
+        assert given.pieces == expected.pieces
+        assert given.probabilities == pytest.approx(expected.probabilities)
+
+
+def test_probabilities_are_given_for_the_true_values_before(answerer: Answerer) -> None:
+    """A key that follows is read behind the values that it is given, and not behind the student's own."""
+    taken = answerer.replies(INPUTS)
+    pieces = [answerer.choices[0].slot.pieces[i % 3] for i in range(len(INPUTS))]
+    given = answerer.given(INPUTS, [[piece, "null"] for piece in pieces])
+    assert given["colour"] == pytest.approx(np.stack([reply.log_probabilities["colour"] for reply in taken]))
+    other = 0
+    for i, reply in enumerate(taken):
+        same = reply.pieces[0] == pieces[i]
+        other += not same
+        assert np.allclose(given["alarm"][i], reply.log_probabilities["alarm"], rtol=0, atol=2e-7) == same
+    assert other
+
+
 def test_an_answer_that_is_cut_off_is_none(tiny: str) -> None:
     spec = spec_of({"topic": {"enum": ["a", "b"]}, "note": {"type": "string", "minLength": 40}})
     made = Answerer(random_model("Llama", {}), load_tokenizer(tiny), spec, (48, 4))

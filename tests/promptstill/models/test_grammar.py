@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from promptstill.answers.schema.script import ABSENT, Script
-from promptstill.answers.spec import AnswerSpec
+from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.console.errors import UserError
+from promptstill.models.answering import Answerer
 from promptstill.models.choices import choices_of
-from promptstill.models.grammar import Grammar, grammars_of
+from promptstill.models.grammar import FreeText, Grammar, refuse_unwritable, writers_of
 from promptstill.models.student import load_tokenizer
-from promptstill.models.tokens import as_text
+from promptstill.models.tokens import as_text, control_tokens, prepare
 from tests.families import random_model
 from tests.promptstill.answers.tasks import schema_of, spec_of
 from tests.promptstill.models.scored import TEXTS, scorer
@@ -63,7 +66,7 @@ def test_an_untrained_model_gives_valid_answers(tokenizer: Any, kind: str, vocab
 def test_an_optional_free_key_may_be_absent(tokenizer: Any) -> None:
     spec = spec_of(LABEL | {"note": {"type": "string", "maxLength": 4}}, "note")
     choices = choices_of(Script(spec), tokenizer)
-    (_, grammar) = grammars_of(choices, spec, tokenizer)
+    (_, grammar) = writers_of(choices, spec, tokenizer)
     assert grammar is not None
     value = grammar.begin()
     logits = torch.zeros(len(tokenizer))
@@ -92,7 +95,7 @@ def test_an_optional_free_key_may_be_absent(tokenizer: Any) -> None:
 def test_a_value_that_must_be_there_does_not_end_at_once(tokenizer: Any) -> None:
     spec = spec_of(LABEL | {"note": {"type": "string"}})
     choices = choices_of(Script(spec), tokenizer)
-    value = Grammar(choices[1], spec.schema, tokenizer).begin()
+    value = Grammar(choices[1], spec, tokenizer).begin()
     allowed = value.allow(torch.zeros(len(tokenizer))).isfinite()
     assert not allowed[choices[1].end]
     assert sorted({tokenizer.decode([i])[0] for i in allowed.nonzero().flatten().tolist()}) == ['"']
@@ -104,7 +107,7 @@ def test_the_tokens_of_every_valid_value_are_allowed(tokenizer: Any) -> None:
     answer = {"topic": "a", "items": [{"name": 'é"\n', "count": 3}, {"name": "", "count": -7}], "count": 1207}
     pieces = Script(spec).pieces(answer)
     for choice, grammar, piece in list(
-        zip(choices, grammars_of(choices, spec, tokenizer), pieces, strict=True)
+        zip(choices, writers_of(choices, spec, tokenizer), pieces, strict=True)
     )[1:]:
         assert grammar is not None
         value = grammar.begin()
@@ -124,13 +127,108 @@ def test_a_value_that_reaches_the_limit_is_cut_off(tokenizer: Any) -> None:
         assert len(reply.pieces) == 3
 
 
-def test_listed_values_and_free_text_need_no_grammar(tokenizer: Any) -> None:
+def test_listed_values_are_not_written(tokenizer: Any) -> None:
     spec = spec_of(LABEL)
-    assert grammars_of(choices_of(Script(spec), tokenizer), spec, tokenizer) == [None]
+    assert writers_of(choices_of(Script(spec), tokenizer), spec, tokenizer) == [None]
+
+
+def test_free_text_has_no_control_token_and_none_without_a_text(tokenizer: Any) -> None:
+    spec = AnswerSpec({"type": "string"}, Normalisation(format="text"))
+    choices = choices_of(Script(spec), tokenizer)
+    (writer,) = writers_of(choices, spec, tokenizer)
+    assert isinstance(writer, FreeText)
+    allowed = writer.begin().allow(torch.zeros(len(tokenizer) + 5)).isfinite()
+    barred = set((~allowed).nonzero().flatten().tolist())
+    control = set(tokenizer.convert_tokens_to_ids(sorted(control_tokens(tokenizer))))
+    assert choices[0].end in control
+    assert barred == (control - {choices[0].end}) | set(range(len(tokenizer), len(tokenizer) + 5))
+
+
+LENIENT: dict[str, dict[str, Any]] = {
+    "uniqueItems": {"type": "array", "items": {"enum": [1, 2]}, "uniqueItems": True, "maxItems": 2},
+    "not": {"type": "string", "maxLength": 2, "not": {"const": "x"}},
+    "if": {"type": "string", "maxLength": 4, "if": {"minLength": 2}, "then": {"maxLength": 3}},
+    "oneOf": {"oneOf": [{"type": "integer", "maximum": 5}, {"type": "integer", "minimum": 3}], "minimum": 0},
+    "format": {"type": "string", "maxLength": 3, "format": "of-our-own"},
+    "dependentRequired": {
+        "type": "object", "properties": {"x": {"enum": [1, 2]}, "y": {"enum": [3, 4]}},
+        "additionalProperties": False, "dependentRequired": {"x": ["y"]},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("keyword", LENIENT)
+def test_an_answer_that_breaks_a_rule_which_decoding_does_not_know_is_none(
+    tokenizer: Any, keyword: str
+) -> None:
+    spec = spec_of({"value": LENIENT[keyword], **LABEL}, label="topic")
+    refuse_unwritable(spec)
+    made = Answerer(random_model("Llama", {}), tokenizer, spec, (48, 60))
+    for given in made.answer(TEXTS):
+        assert given.answer is None or spec.validator.is_valid(given.answer)
+
+
+@pytest.mark.parametrize("place", ["#/properties/first", "#/$defs/a~1b~0c", "#/properties/first/items"])
+def test_references_lead_anywhere_in_the_schema_and_keep_their_siblings(tokenizer: Any, place: str) -> None:
+    text = {"type": "array", "items": {"enum": [1, 2]}, "maxItems": 1}
+    spec = spec_of(LABEL | {"first": text, "value": {"$ref": place, "description": "as the first"}})
+    schema = {**spec.schema, "$id": "https://example.org/answer", "$defs": {"a/b~c": text}}
+    spec = AnswerSpec(schema, spec.rules)
+    made = Answerer(random_model("Llama", {}), tokenizer, spec, (48, 60))
+    for given in made.answer(TEXTS):
+        assert given.answer is not None or given.cut_off
+        assert given.answer is None or spec.validator.is_valid(given.answer)
+
+
+def test_a_name_that_a_reference_escapes_can_be_a_key(tokenizer: Any) -> None:
+    refuse_unwritable(spec_of(LABEL | {"a/b~c": {"type": "integer"}}))
+
+
+def test_a_value_obeys_the_rules_beside_its_reference(tokenizer: Any) -> None:
+    spec = spec_of(LABEL | {"value": {"$ref": "#/$defs/text", "maxLength": 1}})
+    spec = AnswerSpec({**spec.schema, "$defs": {"text": {"type": "string", "minLength": 1}}}, spec.rules)
+    made, _ = scorer(random_model("Llama", {}), tokenizer, spec, most=60)
+    assert {len(Script(spec).answer(reply.pieces, 0.5)["value"]) for reply in made.reply(TEXTS)} == {1}  # type: ignore[index]
 
 
 def test_a_schema_that_cannot_be_compiled_is_an_error(tokenizer: Any) -> None:
     spec = spec_of(LABEL | {"note": {"type": "string", "pattern": "^(?=a)b$"}})
     choices = choices_of(Script(spec), tokenizer)
-    with pytest.raises(UserError, match=r"^answer.schema.json: .*; simplify it$"):
-        grammars_of(choices, spec, tokenizer)
+    for refuse in (lambda: writers_of(choices, spec, tokenizer), lambda: refuse_unwritable(spec)):
+        with pytest.raises(UserError, match=r"^answer.schema.json: note: .*look-around.*; simplify it$"):
+            refuse()
+
+
+def test_free_values_of_a_tokenizer_that_puts_a_space_first(spaced: Any) -> None:
+    spec = spec_of(LABEL | {"note": {"type": "string", "maxLength": 4}})
+    choices = choices_of(Script(spec), spaced)
+    (_, grammar) = writers_of(choices, spec, spaced)
+    assert grammar is not None
+    value = grammar.begin()
+    ids, decisions = choices[1].encode('"ab"')
+    assert spaced.convert_ids_to_tokens(ids) == ['"', "a", "b", '"', spaced.eos_token]
+    assert len(decisions) == len(ids)
+    for token in ids:
+        assert value.allow(torch.zeros(len(spaced)))[token].isfinite()
+        value.take(token)
+    model = random_model("Llama", {})
+    for given in Answerer(model, spaced, spec, (48, 24)).answer(["a b", "b"]):
+        assert given.cut_off or spec.validator.is_valid(given.answer)
+
+
+@pytest.fixture
+def spaced() -> Any:
+    """A tokenizer as SentencePiece makes them: a space before every text, and bytes for other signs."""
+    letters = [chr(code) for code in range(33, 127)] + ["\u2581"]
+    names = ["<pad>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *letters]
+    model = models.BPE({name: i for i, name in enumerate(names)}, [], byte_fallback=True, unk_token=None)
+    made = Tokenizer(model)
+    made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    made.add_special_tokens([AddedToken(name, special=True) for name in ("<pad>", "<s>", "</s>")])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=made, pad_token="<pad>", bos_token="<s>", eos_token="</s>"
+    )
+    return prepare(fast, "spaced")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from promptstill.models.mixture import aligned, fitted, mixed
+from promptstill.models.mixture import aligned, fitted, mixed, weighs_ngrams
+from promptstill.models.student import Weights
 
 ROWS, VALUES = 300, 3
 RANDOM = np.random.default_rng(0)
@@ -52,6 +53,13 @@ def test_an_overconfident_model_gets_a_weight_below_1() -> None:
 
 def test_an_underconfident_model_gets_a_weight_above_1() -> None:
     assert fitted(expert(0.95, 0.5), expert(0.0, seed=2), TRUTH.tolist(), GROUPS)["model"] > 1.5
+
+
+def test_ngrams_are_kept_only_where_some_key_weighs_them() -> None:
+    alone: Weights = {"model": 0.9, "ngrams": 0.0}
+    assert not weighs_ngrams({})
+    assert not weighs_ngrams({"a": alone, "b": alone})
+    assert weighs_ngrams({"a": alone, "b": {"model": 0.9, "ngrams": 0.1}})
 
 
 def test_rows_of_one_group_say_nothing_about_ngrams() -> None:
