@@ -10,7 +10,7 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_json
 from promptstill.core.paths import cache_dir, details_file, model_dir, report_dir
 from promptstill.core.settings import task_names
-from stages.eval.verdict import against_baseline, cascade_line
+from stages.eval.verdict import against_baseline, cascade_line, latency_line, price_line
 
 STAGES = ("ingest", "generate", "validate", "dedupe", "split")
 SETS = ("golden", "test")
@@ -18,7 +18,7 @@ SETS = ("golden", "test")
 
 def print_summary() -> None:
     """For each task, its rows through the stages, the scores of all contestants on golden and test, how the
-    student compares with the better baseline, and what it can answer alone."""
+    student compares with the better baseline, what it can answer alone, and how fast it was here."""
     console = Console()
     for task in task_names():
         if not details_file("eval", task).exists():
@@ -30,6 +30,12 @@ def print_summary() -> None:
         for name in SETS:
             console.print(f"{name}: the student is {against_baseline(metrics[name])}", highlight=False)
         console.print(cascade_line(metrics["cascade"]), highlight=False)
+        speed_file = cache_dir() / "speed" / f"{task}.json"
+        speed = read_json(speed_file) if speed_file.exists() else {}
+        # Another machine may have run eval, or an earlier version, which measured less.
+        if "seconds_per_thousand" in speed:
+            console.print(price_line(metrics["cascade"], speed), highlight=False)
+            console.print(latency_line(speed), highlight=False)
 
 
 def flow(task: str) -> str:
@@ -47,8 +53,6 @@ def flow(task: str) -> str:
 def scores(task: str) -> Table:
     """Accuracy with interval, macro F1, valid answers and further scored keys of every contestant."""
     metrics = read_json(details_file("eval", task))
-    speed_file = cache_dir() / "speed" / f"{task}.json"
-    speed = f", {read_json(speed_file)['rows_per_second']} rows/s here" if speed_file.exists() else ""
     agreed = ", ".join(f"{name} {metrics[name]['student_teacher_agreement']:.3f}" for name in SETS)
     saved = metrics["prompt_tokens_saved_per_request"]
     table = Table(
@@ -56,7 +60,7 @@ def scores(task: str) -> Table:
         padding=(0, 1, 0, 0),
         caption="low, high: interval that counts the cases of a component together; * the teacher "
         f"gave the truth of test; student and teacher agree: {agreed}; {saved} prompt tokens saved per "
-        f"request{speed}; model in {model_dir(task)}, report in {report_dir(task)}",
+        f"request; model in {model_dir(task)}, report in {report_dir(task)}",
         caption_justify="left",
     )
     further = list(AnswerSpec.load(task).rules.scored.values())

@@ -46,6 +46,7 @@ def test_metrics_predictions_and_speed_of_eval_are_consistent(built: Path) -> No
     assert metrics["prompt_tokens_saved_per_request"] > 10
     speed = yaml.safe_load((built / ".still/speed/colour-json.json").read_text())
     assert (speed["rows"], speed["single_requests"]) == (len(predictions), 6), "all rows, the golden cases"
+    assert speed["batched_requests"] == len(predictions)
     assert min(speed.values()) > 0
 
 
@@ -58,6 +59,11 @@ def test_confidence_is_judged_on_every_set_and_the_threshold_comes_from_validati
     rows = {
         name: len(read_lines(built / f"data/split/colour-json/{name}.jsonl"))
         for name in ("validation", "test")
+    }
+    assert {name for name, cost in cascade["teacher_per_thousand"].items() if cost["tokens"] > 10_000} == {
+        "validation",
+        "golden",
+        "test",
     }
     assert cascade["teacher_agreement"]["n"] == rows["validation"]
     assert cascade["teacher_agreement"]["share"] == 1.0, "the recorded teacher always answers the same"
@@ -102,9 +108,12 @@ def test_the_summary_shows_rows_and_scores_of_a_build(built: Path, run: Run) -> 
         assert f"train {counts['split']['train']} / validation {counts['split']['validation']} /" in text
     assert text.count("golden student ") == len(TASKS)
     shown_confidence = (
-        r"the student answers \d+ % of test at|the student answers nothing of test|no threshold: "
+        r"the student answers \d+ % of test with accuracy|the student answers nothing of test|no threshold: "
     )
     assert len(re.findall(shown_confidence, text)) == len(TASKS)
+    costs = r"a thousand requests cost the teacher [\d,]+ tokens, and the student [\d,]+ s here"
+    assert len(re.findall(costs, text)) == len(TASKS)
+    assert text.count("p50 and p99 of the latency here: ") == len(TASKS)
     for name in ("golden", "test"):
         compared = rf"{name}: the student is (better than|worse than|not distinguishable from) \w+ "
         assert len(re.findall(compared, text)) == len(TASKS)

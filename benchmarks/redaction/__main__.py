@@ -45,7 +45,7 @@ def figures(placed: list[Placement], spans: list[Spans]) -> dict[str, dict[str, 
     def rates(score: Score) -> dict[str, float]:
         return {
             "values": score.values,
-            "recall": round(score.found / score.values, 4),
+            "recall": round(score.hidden / score.values, 4),
             "precision": round(score.right / max(1, score.spans), 4),
             "characters_beside_a_value": round(score.beside / score.values, 2),
         }

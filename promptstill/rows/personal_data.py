@@ -9,7 +9,7 @@ proportion to the text.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import phonenumbers
 import regex
@@ -18,6 +18,8 @@ from stdnum.exceptions import ValidationError
 
 Span = tuple[int, int]
 
+# No finder has this character (object replacement) in a value, beside a value or between its groups.
+TAKEN = "\ufffc"
 # Between the groups of a number: spaces, a full stop or a dash of any width.
 SEPARATOR = r"(?: {1,2}| ?[.\-\u2010-\u2013\u2212] ?)"
 
@@ -68,6 +70,23 @@ SHORTEST_IPV6 = 7
 # Before the number of a book, before the fraction of a decimal, and behind a price without its cents.
 ISBN, FRACTION = regex.compile(r"(?i)ISBN(?:-1[03])?[: ]{0,2}$"), regex.compile(r"\d\.$")
 CENTS = regex.compile(r",\d\d(?!\d)")
+# Between a phone number and a time or a date, whose first digits can look like the last ones of the number. A
+# date has its year, or is a day and a month behind a slash.
+_TIME, _YEAR = r"(?:[01]?\d|2[0-3]):[0-5]\d", r"(?:19|20)\d\d"
+_DATE = rf"\d{{1,2}}([./\-])\d{{1,2}}\1{_YEAR}|{_YEAR}([./\-])\d{{1,2}}\2\d{{1,2}}"
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])\.(?:0?[1-9]|1[0-2])\."
+BEFORE_TIME = regex.compile(rf"[ /\-\u2010-\u2013\u2212](?=(?:{_TIME}|{_DATE})(?!\d))|/(?= ?{_DAY}(?!\d))")
+
+
+def without(text: str, spans: Iterable[Span]) -> str:
+    """The text with every character of the spans taken."""
+    pieces, position = [], 0
+    for start, end in sorted(spans):
+        # Two shapes of the same kind may overlap; each character is taken once.
+        start = max(start, position)
+        pieces += [text[position:start], TAKEN * (end - start)]
+        position = max(position, end)
+    return "".join([*pieces, text[position:]])
 
 
 def find_emails(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
@@ -150,7 +169,16 @@ def _is_ip(value: str) -> bool:
 
 
 def find_phones(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
-    """International phone numbers, and national ones of the regions."""
+    """International phone numbers, and national ones of the regions, without a time or a date behind them."""
+    apart = BEFORE_TIME.sub(TAKEN, text)
+    spans = list(_phones(apart, regions))
+    yield from spans
+    if apart != text:
+        # What looks like a date can be the end of a number that is valid only as a whole.
+        yield from _phones(without(text, spans), regions)
+
+
+def _phones(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
     spans: list[Span] = []
     for region in (None, *regions):
         matcher = phonenumbers.PhoneNumberMatcher(

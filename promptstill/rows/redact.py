@@ -11,11 +11,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from promptstill.rows.personal_data import Span, find_cards, find_emails, find_ibans, find_ips, find_phones
+from promptstill.rows.personal_data import (
+    Span,
+    find_cards,
+    find_emails,
+    find_ibans,
+    find_ips,
+    find_phones,
+    without,
+)
 from promptstill.rows.secret_shapes import find_secrets
-
-# No finder has this character (object replacement) in a value, beside a value or between its groups.
-TAKEN = "\ufffc"
 
 
 def redact(text: str, kinds: Iterable[str], phone_regions: tuple[str, ...]) -> tuple[str, Counter[str]]:
@@ -43,7 +48,7 @@ def find(text: str, kinds: Iterable[str], phone_regions: tuple[str, ...]) -> lis
     spans: list[tuple[int, int, str]] = []
     for kind in kinds:
         new = [*FINDERS[kind](plain, phone_regions)]
-        plain = _without(plain, new)
+        plain = without(plain, new)
         spans += [(places[start], places[end - 1] + 1, kind) for start, end in new]
     return sorted(spans)
 
@@ -80,16 +85,6 @@ class _PlainCharacters(dict[int, str | int | None]):
 
 
 PLAIN_CHARACTERS = _PlainCharacters()
-
-
-def _without(text: str, spans: Iterable[Span]) -> str:
-    pieces, position = [], 0
-    for start, end in sorted(spans):
-        # Two shapes of the same kind may overlap; each character is blanked once.
-        start = max(start, position)
-        pieces += [text[position:start], TAKEN * (end - start)]
-        position = max(position, end)
-    return "".join([*pieces, text[position:]])
 
 
 FINDERS: dict[str, Callable[[str, tuple[str, ...]], Iterator[Span]]] = {

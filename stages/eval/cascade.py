@@ -7,14 +7,13 @@ confidence only. The threshold is chosen on the validation rows, and golden and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from stages.eval.intervals import interval
 
-CASCADE_COLUMNS = ("set", "coverage", "threshold", "accuracy", "low", "high", "overall")
 # Rows of a set in the table, which is as many as a picture can show.
 MOST_POINTS = 100
 REQUESTS = 1_000
@@ -26,15 +25,15 @@ class Case:
 
     `confidence` is the student's, or None if the student gave no valid answer; such a case is sent to the
     teacher at every threshold. `right` and `teacher_right` compare all scored keys with the truth.
-    `teacher_tokens` are those of the teacher's prompt, input and answer. Cases of one `component` depend on
-    each other.
+    `teacher_right` and `teacher_tokens` are about a single request to the teacher; the tokens are those of
+    its prompt, input and answer. Cases of one `component` depend on each other.
     """
 
     confidence: float | None
     right: bool
     teacher_right: bool
     component: str
-    teacher_tokens: float
+    teacher_tokens: int
 
     def answered(self, threshold: float) -> bool:
         """Whether the student answers: its confidence is at least the threshold."""
@@ -52,6 +51,9 @@ class Point:
     low: float
     high: float
     overall: float
+
+
+CASCADE_COLUMNS = ("set", *(field.name for field in fields(Point)))
 
 
 def curve(cases: Sequence[Case], level: float) -> list[Point]:
@@ -88,6 +90,15 @@ def agreement_with_itself(
         return None
     low, high = interval(agrees, components, level)
     return {"share": round(_share(agrees), 4), "low": low, "high": high, "n": len(agrees)}
+
+
+def price(cases: Sequence[Case], usd_per_request: float | None) -> dict[str, Any]:
+    """What a thousand requests like the cases cost if the teacher answers all of them: its tokens, and USD,
+    which are null if that is not known."""
+    return {
+        "tokens": round(REQUESTS * sum(case.teacher_tokens for case in cases) / len(cases)),
+        "usd": None if usd_per_request is None else round(REQUESTS * usd_per_request, 6),
+    }
 
 
 def at_threshold(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
-from statistics import fmean
 from typing import Any, Literal
 
 from promptstill.answers.compare import same
@@ -21,6 +20,7 @@ from stages.eval.cascade import (
     at_threshold,
     choose,
     curve,
+    price,
 )
 from stages.eval.contestants import SetName
 from stages.eval.metrics import Table
@@ -38,18 +38,18 @@ def cases_of(
 ) -> list[Case]:
     """The rows of a set with the student's answers to them, as the cascade sees them.
 
-    `count` gives the tokens of a text. A request to the teacher has one answer, so the tokens of several
-    samples are averaged.
+    `count` gives the tokens of a text. A request that the student leaves to the teacher gives one sample, so
+    the teacher's answer and its tokens are those of the first sample, whatever all samples together decide.
     """
     cases = []
     for row, given in zip(rows, answers, strict=True):
-        truth, samples = row["answer"], row["samples"]
-        written = fmean(count(sample["response"]) for sample in samples) if samples else 0.0
+        truth, first = row["answer"], row["samples"][:1]
+        written = sum(count(sample["response"]) for sample in first)
         cases.append(
             Case(
                 None if given.answer is None else given.confidence,
                 same(given.answer, truth, spec),
-                same(decide(samples, spec)["answer"], truth, spec),
+                same(decide(first, spec)["answer"], truth, spec),
                 str(row.get("component", row["id"])),
                 prompt_tokens + count(row["input"]) + written,
             )
@@ -77,8 +77,8 @@ def confidence_metrics(
     usd: float | None,
     level: float,
 ) -> dict[str, Any]:
-    """`calibration` of golden and test, and `cascade`: the threshold that validation gives, and what it is
-    worth on every set. `usd` is what a request to the teacher costs, if that is known.
+    """`calibration` of golden and test, and `cascade`: what the teacher costs, the threshold that validation
+    gives, and what it is worth on every set. `usd` is what a request to the teacher costs, if that is known.
 
     The threshold is the lowest confidence at which the answers of the student are as often right as the
     teacher agrees with itself, by the lower bound of its interval. It is null, as is `at_threshold`, if that
@@ -90,6 +90,7 @@ def confidence_metrics(
             name: calibration(*_answers(part), level) for name, part in cases.items() if name != "validation"
         },
         "cascade": {
+            "teacher_per_thousand": {name: price(part, usd) for name, part in cases.items()},
             "teacher_agreement": agreement,
             "threshold": threshold,
             "at_threshold": None

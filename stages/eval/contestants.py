@@ -14,13 +14,13 @@ from promptstill.answers.prediction import Outcome, Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.progress import progress
 from promptstill.models.answering import Answerer, StudentAnswer
-from promptstill.models.scoring import INPUT
+from promptstill.models.scoring import BATCH, INPUT
 from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer
 from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, SampledCase, SplitRow
 from stages.eval.baselines import embeddings_answers, fitted_ngrams, majority_answer, ngrams_answers
 from stages.eval.params import EvalParams
-from stages.eval.speed import Batches, single_requests, speed_of
+from stages.eval.speed import REQUESTS, latencies, speed_of
 
 SetName = Literal["golden", "test"]
 Contestant = Literal["student", "base", "prompted", "teacher", "embeddings", "ngrams", "majority"]
@@ -30,7 +30,11 @@ BASELINES: tuple[Contestant, ...] = ("embeddings", "ngrams")
 
 @dataclass(frozen=True)
 class Answered:
-    """One case with the answers of all contestants; an answer is None if the parser found none."""
+    """A case with the answers of all contestants.
+
+    The teacher's answer is None if no sample of it parses. That of student, base and prompted is None if it
+    was cut off or breaks a rule of the schema.
+    """
 
     set: SetName
     case: SampledCase | SplitRow
@@ -88,11 +92,12 @@ def ask_contestants(
     with progress(3 * len(texts) + len(validation_rows), "answering") as bar:
         base, prompted = _base_answers(texts, student, adapter, prompt, spec, bar.update)
         answerer = Answerer.load(adapter, student, spec)
-        started, batches = time.perf_counter(), Batches(then=bar.update)
-        answers = answerer.answer(texts, batches.done)
+        started = time.perf_counter()
+        answers = answerer.answer(texts, bar.update)
         seconds = time.perf_counter() - started
         validation = answerer.answer([row["input"] for row in validation_rows], bar.update)
-    single = single_requests([case["input"] for case in sets["golden"]], lambda text: answerer.answer([text]))
+    single = latencies([case["input"] for case in sets["golden"]][:REQUESTS], 1, answerer.answer)
+    batched = latencies(texts, BATCH, answerer.answer)
 
     learnt = [row["input"] for row in train_rows]
     vectors = embed([*learnt, *texts], params.encoder)
@@ -116,7 +121,7 @@ def ask_contestants(
         )
         for i, (name, case) in enumerate(cases)
     ]
-    return answered, validation, speed_of(seconds, batches.milliseconds, single)
+    return answered, validation, speed_of(len(texts), seconds, batched, single)
 
 
 def _base_answers(

@@ -19,7 +19,7 @@ from stages.eval.scores import (
     scores,
     slice_rows,
 )
-from stages.eval.verdict import against_baseline, cascade_line
+from stages.eval.verdict import against_baseline, cascade_line, latency_line, price_line
 
 # Columns and rows of a table.
 Table = tuple[Sequence[str], Sequence[Sequence[object]]]
@@ -89,7 +89,6 @@ def summary_lines(metrics: Mapping[str, Any], speed: Mapping[str, float]) -> lis
         f"{test['student']['valid']:.3f}, agreement with teacher {test['student_teacher_agreement']:.3f}",
         cascade_line(metrics["cascade"]),
         f"{metrics['prompt_tokens_saved_per_request']} prompt tokens saved per request; "
-        f"{speed['rows_per_second']} rows/s here, p50 and p99 of {speed['single_requests']} single requests "
-        f"{speed['single_p50_ms']:.0f} and {speed['single_p99_ms']:.0f} ms, in batches "
-        f"{speed['batched_p50_ms']:.0f} and {speed['batched_p99_ms']:.0f} ms",
+        f"{price_line(metrics['cascade'], speed)}",
+        latency_line(speed),
     ]

@@ -24,7 +24,7 @@ SLICE_COLUMNS = ("slice", "cases", "slice_and_cases", "who", "accuracy", "low", 
 
 @dataclass(frozen=True)
 class Judged:
-    """One case with the answer of a contestant, which is None if the parser found none.
+    """A case with the answer of a contestant, which is None if it gave no valid one.
 
     Cases of one `component` depend on each other; a golden case is a component of its own.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promptstill.core.files import JsonObject
@@ -14,6 +14,9 @@ from stages.report.curve import FRAME, Frame, Series, ticks
 TENTHS = 10
 # Coverages in the table of a card.
 DECILES = tuple(tenth / TENTHS for tenth in range(1, TENTHS + 1))
+
+# A point of the curve: the numbers of a line of `cascade.csv` by column.
+Line = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,6 @@ class Diagram:
     guide: tuple[float, float, float, float] | None
     lines: bool
     frame: Frame = FRAME
-
-
-@dataclass(frozen=True)
-class Line:
-    """One point of the curve: shares from 0 to 1."""
-
-    coverage: float
-    threshold: float
-    accuracy: float
-    low: float
-    high: float
-    overall: float
 
 
 def reliability(calibration: JsonObject) -> dict[str, Diagram | None]:
@@ -73,9 +64,12 @@ def _reliability(bins: Sequence[JsonObject]) -> Diagram | None:
 
 def curves(table: Table) -> dict[str, list[Line]]:
     """The points of each set, from the content of `cascade.csv`; none without a valid answer."""
-    columns = ("coverage", "threshold", "accuracy", "low", "high", "overall")
     return {
-        name: [Line(*(float(line[column]) for column in columns)) for line in table if line["set"] == name]
+        name: [
+            {column: float(value) for column, value in line.items() if column != "set"}
+            for line in table
+            if line["set"] == name
+        ]
         for name in SETS
     }
 
@@ -92,21 +86,22 @@ def cascade_diagrams(lines: dict[str, list[Line]], cascade: JsonObject) -> dict[
 def _cascade(lines: Sequence[Line], coverage: float | None) -> Diagram | None:
     if not lines:
         return None
-    lowest = min(min(line.accuracy, line.overall) for line in lines)
+    lowest = min(min(line["accuracy"], line["overall"]) for line in lines)
     floor = max(0, min(TENTHS - 1, math.ceil(lowest * TENTHS) - 1)) / TENTHS
-    xs = [_x(line.coverage) for line in lines]
+    xs = [_x(line["coverage"]) for line in lines]
     # The interval of a point reaches to the next one; that of the last is as wide as the line.
     ends = [*xs[1:], round(xs[-1] + 0.25, 2)]
-    first, last = lines[0], lines[-1]
+    first, last = (f"{line['accuracy']} at {line['coverage']}" for line in (lines[0], lines[-1]))
     return Diagram(
-        f"Accuracy by coverage: {first.accuracy} at {first.coverage} to {last.accuracy} at {last.coverage}",
+        f"Accuracy by coverage: {first} to {last}",
         [
-            Series("student", [(x, _y(line.accuracy, floor)) for x, line in zip(xs, lines, strict=True)]),
-            Series("overall", [(x, _y(line.overall, floor)) for x, line in zip(xs, lines, strict=True)]),
+            Series("student", [(x, _y(line["accuracy"], floor)) for x, line in zip(xs, lines, strict=True)]),
+            Series("overall", [(x, _y(line["overall"], floor)) for x, line in zip(xs, lines, strict=True)]),
         ],
         [
-            (x, _y(line.high, floor), round(end - x, 2), round(_y(line.low, floor) - _y(line.high, floor), 2))
+            (x, high, round(end - x, 2), round(_y(line["low"], floor) - high, 2))
             for x, end, line in zip(xs, ends, lines, strict=True)
+            for high in (_y(line["high"], floor),)
         ],
         _x_ticks(),
         _y_ticks(floor),
@@ -117,8 +112,8 @@ def _cascade(lines: Sequence[Line], coverage: float | None) -> Diagram | None:
 
 def deciles(lines: Sequence[Line]) -> list[Line]:
     """The points with the largest coverages of at most 10 %, 20 %, ..., 100 %, each of them once."""
-    chosen = [[line for line in lines if line.coverage <= tenth][-1:] for tenth in DECILES]
-    return list(dict.fromkeys(line for some in chosen for line in some))
+    chosen = [[line for line in lines if line["coverage"] <= tenth][-1:] for tenth in DECILES]
+    return list({line["threshold"]: line for last in chosen for line in last}.values())
 
 
 def _x(share: float) -> float:

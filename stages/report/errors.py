@@ -19,27 +19,33 @@ OUTCOMES: dict[Outcome, str] = {
     "both_wrong": "both are wrong, with different answers or with none",
 }
 # Labels and slices that are listed.
-MOST_LISTED = 8
+MOST_LISTED = 30
 
 # Cases by outcome, with their number as `n`.
 Counts = Mapping[str, int]
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Counts by the name of a group, and how many further groups are not listed."""
+
+    kind: str
+    lines: list[tuple[str, Counts]]
+    further: int = 0
+
+
+@dataclass(frozen=True)
 class Errors:
     """The student's errors on one set.
 
-    `lines` are counts by name: by what is compared, and by length of the input. `labels` and `slices` are
-    `(name, own errors, cases)` with most of the student's own errors first, and have no entry without one.
-    The truth of `by_teacher` cases is the teacher's own answer, and that of `by_person` cases is a person's.
+    `groups` are those by what is compared, by label, by slice and by length of the input. The truth of
+    `by_teacher` cases is the teacher's own answer, and that of `by_person` cases is a person's.
     """
 
     n: int
     wrong: int
     counts: Counts
-    lines: list[tuple[str, Counts]]
-    labels: list[tuple[str, int, int]]
-    slices: list[tuple[str, int, int]]
+    groups: list[Groups]
     by_teacher: int
     by_person: int
 
@@ -48,18 +54,18 @@ def errors(scored: JsonObject, spec: AnswerSpec) -> Errors:
     """The errors on one set, from its part of `data/eval/<task>/metrics.json`."""
     outcomes, by_person = scored["outcomes"], scored["truth_by_person"]
     counts = _complete(outcomes["all"])
-    lines = {
-        "all": counts,
-        **{f"{key} alone": outcomes["by_metric"][metric] for key, metric in _metrics(spec).items()},
-        **outcomes["by_length"],
-    }
+    compared = {f"{key} alone": outcomes["by_metric"][metric] for key, metric in _metrics(spec).items()}
+    groups = [
+        Groups("what is compared", _lines({"all": counts, **compared})),
+        _most("label", outcomes["by_label"]),
+        _most("slice", outcomes["by_slice"]),
+        Groups("length of the input", _lines(outcomes["by_length"])),
+    ]
     return Errors(
         counts["n"],
-        sum(counts[name] for name in ERRORS),
+        _wrong(counts),
         counts,
-        [(name, _complete(line)) for name, line in lines.items()],
-        _most(outcomes["by_label"]),
-        _most(outcomes["by_slice"]),
+        [group for group in groups if group.lines],
         counts["n"] - by_person,
         by_person,
     )
@@ -77,6 +83,16 @@ def _metrics(spec: AnswerSpec) -> dict[str, str]:
     return {spec.rules.label: "accuracy", **spec.rules.scored}
 
 
-def _most(groups: Mapping[str, Counts]) -> list[tuple[str, int, int]]:
-    own = [(name, counts["own"]) for name, counts in groups.items() if "own" in counts]
-    return [(name, count, groups[name]["n"]) for name, count in sorted(own, key=most_first)[:MOST_LISTED]]
+def _lines(groups: Mapping[str, Counts]) -> list[tuple[str, Counts]]:
+    return [(name, _complete(counts)) for name, counts in groups.items()]
+
+
+def _most(kind: str, groups: Mapping[str, Counts]) -> Groups:
+    """The groups with most of the student's errors first, without those in which both are always right."""
+    lines = [(name, counts) for name, counts in _lines(groups) if counts["right"] < counts["n"]]
+    lines.sort(key=lambda line: most_first((line[0], _wrong(line[1]))))
+    return Groups(kind, lines[:MOST_LISTED], len(lines[MOST_LISTED:]))
+
+
+def _wrong(counts: Counts) -> int:
+    return sum(counts[name] for name in ERRORS)

@@ -32,6 +32,7 @@ def model_card(build: Build) -> ModelCard:
         "model_card.md",
         task=build.task,
         student=build.student,
+        mixes=any(weights["ngrams"] > 0 for weights in build.student["weights"].values()),
         loading=Markup(loading(build.student)),
         lines=Markup(lines_code(script)),
         free=[slot.key for slot in script.slots if not slot.closed],

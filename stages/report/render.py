@@ -41,6 +41,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}\u00a0%"
 
 
+def usd(amount: float | None) -> str:
+    """`1,250.0000`, or that the amount is not known. Costs of cheap models need four decimals."""
+    return "not known" if amount is None else f"{amount:,.4f}"
+
+
 def _environment(autoescape: bool, finalize: Callable[[object], object] | None = None) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -51,5 +56,5 @@ def _environment(autoescape: bool, finalize: Callable[[object], object] | None =
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["percent"] = percent
+    environment.filters |= {"percent": percent, "usd": usd}
     return environment

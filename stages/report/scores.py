@@ -9,7 +9,8 @@ from promptstill.core.files import JsonObject
 from stages.report.build import SETS, Table
 
 CONTESTANTS = {
-    "student": "the base model with the adapter and the n-grams beside it, without the teacher's prompt",
+    "student": "the base model with the adapter, weighed with the n-grams where validation gave them a "
+    "weight, without the teacher's prompt",
     "embeddings": "a logistic regression over sentence embeddings of the train rows; for free text, the "
     "value of the most similar row",
     "ngrams": "the same over TF-IDF weights of characters and words",

@@ -21,6 +21,7 @@ def cascade() -> dict[str, Any]:
     result = {"n": 3, "answered": 2, "coverage": 0.6667, "accuracy": 0.5, "low": 0.125, "high": 0.875}
     saved = {"overall": 0.75, "tokens_saved_per_thousand": 345678, "usd_saved_per_thousand": 1.25}
     return {
+        "teacher_per_thousand": {name: {"tokens": 612345, "usd": 1234.5} for name in ANSWERED_SETS},
         "teacher_agreement": {"share": 0.75, "low": 0.4375, "high": 0.9, "n": 1},
         "threshold": 0.625,
         "at_threshold": {name: result | saved for name in ANSWERED_SETS},

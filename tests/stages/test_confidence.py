@@ -20,7 +20,7 @@ from stages.eval.confidence import (
     teacher_agreement,
     usd_per_request,
 )
-from stages.eval.verdict import cascade_line
+from stages.eval.verdict import cascade_line, price_line
 from tests.project import TEXT_SCHEMA
 from tests.rows import ingested_case, sampled_row, split_row
 
@@ -45,15 +45,17 @@ def sets(confidence: float = 0.9) -> Mapping[AnsweredSet, list[Case]]:
 AGREEMENT = {"share": 0.95, "low": 0.9, "high": 1.0, "n": 20}
 
 
-def test_a_case_has_what_student_and_teacher_answered_and_what_the_teacher_reads_and_writes() -> None:
+def test_a_case_has_what_the_student_answered_and_what_a_single_request_to_the_teacher_gives() -> None:
     rows = [
-        row("red", "red", "blue", input="a b c", component="x"),
-        row("blue", "red blue green", answer="blue", input="a", component="x"),
+        row("red", "the colour is red", input="a b c", component="x"),
+        row("blue", "red", "red", input="a b", component="x"),
+        row("red blue green", "red", "red", input="a", component="x"),
     ]
     given = [StudentAnswer("red", 0.75, {}, False), StudentAnswer(None, 0.99, {}, False)]
-    assert cases_of(rows, given, 10, words, TEXT) == [
+    assert cases_of(rows, [*given, given[0]], 10, words, TEXT) == [
         Case(0.75, True, True, "x", 10 + 3 + 1),
-        Case(None, False, True, "x", 10 + 1 + 2),
+        Case(None, False, False, "x", 10 + 2 + 1),
+        Case(0.75, True, False, "x", 10 + 1 + 3),
     ]
 
 
@@ -103,6 +105,7 @@ def test_validation_chooses_and_the_other_sets_report() -> None:
 @pytest.mark.parametrize("agreement", [None, AGREEMENT | {"low": 1.01}])
 def test_without_a_bound_that_can_be_reached_no_threshold_is_chosen(agreement: Any) -> None:
     metrics = confidence_metrics(sets(), agreement, 0.002, 0.95)["cascade"]
+    assert metrics.pop("teacher_per_thousand")["test"] == {"tokens": 50_000, "usd": 2.0}
     assert metrics == {"teacher_agreement": agreement, "threshold": None, "at_threshold": None}
     assert cascade_line(metrics).startswith("no threshold: ")
 
@@ -125,12 +128,24 @@ def test_tables_have_numbers_only_and_a_curve_for_each_set() -> None:
 def test_the_line_states_coverage_accuracy_threshold_and_savings() -> None:
     line = cascade_line(confidence_metrics(sets(), AGREEMENT, None, 0.95)["cascade"])
     assert line == (
-        "the student answers 50 % of test at 1.000; the rest goes to the teacher (threshold 0.9, chosen on "
-        "validation; saves 25,000 tokens a thousand requests)"
+        "the student answers 50 % of test with accuracy 1.000 (confidence of 0.9000 or more, chosen on "
+        "validation); with the teacher's answers to the rest, the accuracy is 1.000, and a thousand requests "
+        "save 25,000 tokens"
     )
     paid = confidence_metrics(sets(), AGREEMENT, 0.002, 0.95)["cascade"]
-    assert "saves 25,000 tokens and 1 USD a thousand requests" in cascade_line(paid)
+    assert cascade_line(paid).endswith("a thousand requests save 25,000 tokens and 1.0000 USD")
     nothing = confidence_metrics({**sets(), "test": sets(0.5)["test"]}, AGREEMENT, None, 0.95)["cascade"]
-    assert (
-        cascade_line(nothing) == "the student answers nothing of test (threshold 0.9, chosen on validation)"
+    assert cascade_line(nothing) == (
+        "the student answers nothing of test (confidence of 0.9000 or more, chosen on validation)"
+    )
+
+
+@pytest.mark.parametrize(("usd", "shown"), [(None, "tokens,"), (0.002, "tokens and 2.0000 USD,")])
+def test_the_price_of_teacher_and_student_is_stated_even_without_a_threshold(
+    usd: float | None, shown: str
+) -> None:
+    metrics = confidence_metrics(sets(), None, usd, 0.95)["cascade"]
+    line = price_line(metrics, {"seconds_per_thousand": 47.6, "rows_per_second": 21.0})
+    assert line == (
+        f"a thousand requests cost the teacher 50,000 {shown} and the student 48 s here (21.0 rows/s)"
     )

@@ -10,9 +10,9 @@ from huggingface_hub import DatasetCard, ModelCard
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
-from promptstill.core.files import write_rows
+from promptstill.core.files import write_json, write_rows
 from promptstill.core.metrics import RowsLostError
-from promptstill.core.paths import model_dir, out, report_dir
+from promptstill.core.paths import expectation_file, model_dir, out, report_dir
 from stages.eval.contestants import CONTESTANTS
 from stages.report.__main__ import main, read_build
 from stages.report.build import metrics_path
@@ -70,6 +70,36 @@ def test_the_cards_show_where_the_student_is_better_and_where_it_is_worse(build:
     assert page.count("that of the better baseline, ngrams, is") == 2
     assert page.count("the student's lead in points, on 3 cases in 2 components") == 2
     assert "<td>not distinguishable</td>" in page
+
+
+@pytest.mark.parametrize("ngrams", [0.5, 0.0])
+def test_the_model_card_speaks_of_n_grams_only_if_they_have_a_weight(build: Path, ngrams: float) -> None:
+    weights = {"topic": {"model": 0.75, "ngrams": 0.0}, "urgent": {"model": 0.75, "ngrams": ngrams}}
+    change(model_dir(TASK) / "student.json", lambda content: content.update(weights=weights))
+    card = " ".join(written("model_card.md").split())
+    for text in (
+        "with a classifier of n-grams beside it",
+        "`still predict`, which also weighs the n-grams and keeps values that are not listed valid",
+        "# The language model alone. The scores of the card are those of `still predict`.",
+    ):
+        assert (text in card) is (ngrams > 0), text
+    assert "The student's scores in this card and in its metadata are those of this command." in card
+    assert "The scores of this card are therefore not those of the code." in card
+
+
+def test_without_n_grams_and_free_values_the_code_gives_what_predict_gives(build: Path) -> None:
+    listed = {"topic": {"enum": ["bill", "post"]}, "urgent": {"enum": ["now", None]}}
+    write_json(expectation_file(TASK, "answer.schema.json"), {"type": "object", "properties": listed})
+    answer_hash = AnswerSpec.load(TASK).hash
+    weights = {key: {"model": 0.75, "ngrams": 0.0} for key in listed}
+    change(model_dir(TASK) / "student.json", lambda s: s.update(weights=weights, answer_hash=answer_hash))
+    change(metrics_path(TASK, "validate"), lambda content: content.update(answer_spec_hash=answer_hash))
+    assert "They are those of `still predict`, apart from rounding" in written("model_card.md")
+
+
+def test_card_and_page_say_whose_validation_accuracy_is_shown(build: Path) -> None:
+    assert "Validation accuracy and loss are those of the language model alone" in written("model_card.md")
+    assert "Losses and accuracy are those of the language model alone" in written("report.html")
 
 
 def test_every_contestant_of_eval_has_a_description() -> None:

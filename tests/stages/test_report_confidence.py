@@ -13,24 +13,35 @@ from stages.eval.cascade import CASCADE_COLUMNS
 from stages.report.build import metrics_path
 from stages.report.confidence import Line, cascade_diagrams, curves, deciles, reliability
 from stages.report.curve import FRAME
+from stages.report.render import usd
 from tests.stages.report_build import TASK, change, written
 from tests.stages.report_confidence import calibration
 
 
 def line(coverage: float, accuracy: float = 1.0) -> Line:
-    return Line(coverage, 1 - coverage, accuracy, accuracy / 2, 1.0, accuracy)
+    return {
+        "coverage": coverage,
+        "threshold": 1 - coverage,
+        "accuracy": accuracy,
+        "low": accuracy / 2,
+        "high": 1.0,
+        "overall": accuracy,
+    }
 
 
 def test_page_and_card_show_threshold_savings_and_calibration(build: Path) -> None:
     page, card = (" ".join(written(name).split()) for name in ("report.html", "model_card.md"))
-    assert "if its confidence is at least <strong>0.625</strong>" in page
-    assert "| test | 66.7 % | 0.5000 (0.1250 to 0.8750) | 0.7500 | 345,678 | 1.25 |" in card
-    assert "The threshold of confidence is 0.625:" in card
-    assert "teacher agrees with itself (75.0 %, at least 43.8 %)" in card
+    assert "if its confidence is at least <strong>0.6250</strong>" in page
+    assert "| test | 66.7 % | 0.5000 (0.1250 to 0.8750) | 0.7500 | 345,678 | 1.2500 |" in card
+    assert "The threshold of confidence is 0.6250." in card
     for text in (page, card):
+        assert "at least 43.8 % of" in text, "what the threshold must reach"
+        assert "agrees with itself on 75.0 % of the rows with several samples" in text
+        assert "and 43.8 % is the lower bound of the 95 % interval of this share." in text
+        assert "they cost 612,345 tokens (1,234.5000 USD)." in text
         assert text.count("345,678") == 3, "validation, golden and test"
         assert "0.2000" in text and "0.0625" in text, "calibration error and Brier score"
-    assert "| 33.3 % | 0.9 | 1.0000 (0.2500 to 1.0000) | 1.0000 |" in card
+    assert "| 33.3 % | 0.9000 | 1.0000 (0.2500 to 1.0000) | 1.0000 |" in card
     assert page.count("accuracy by coverage</strong>") == page.count("accuracy by confidence</strong>") == 2
 
 
@@ -38,22 +49,31 @@ def test_money_that_is_not_known_is_shown_as_such(build: Path) -> None:
     def forget(content: Any) -> None:
         for entry in content["cascade"]["at_threshold"].values():
             entry["usd_saved_per_thousand"] = None
+        content["cascade"]["teacher_per_thousand"]["test"]["usd"] = None
 
     change(metrics_path(TASK, "eval"), forget)
     assert written("report.html").count("not known") == 3
     assert written("model_card.md").count("| 345,678 | not known |") == 3
+    assert "they cost 612,345 tokens. " in " ".join(written("model_card.md").split())
+
+
+def test_small_and_large_amounts_are_written_without_an_exponent() -> None:
+    assert [usd(amount) for amount in (0.0, 0.00012, 1234567.0)] == ["0.0000", "0.0001", "1,234,567.0000"]
 
 
 @pytest.mark.parametrize(
     ("agreement", "reason"),
     [
         (None, "it is not known how often the teacher agrees with itself"),
-        ({"share": 1.0, "low": 0.9375, "high": 1.0, "n": 60}, "is in at least 93.8 % of the"),
+        (
+            {"share": 1.0, "low": 0.9375, "high": 1.0, "n": 60},
+            "at none are 93.8 % of the student's answers to the",
+        ),
     ],
 )
 def test_a_build_without_a_threshold_says_why(build: Path, agreement: Any, reason: str) -> None:
     nothing = {"teacher_agreement": agreement, "threshold": None, "at_threshold": None}
-    change(metrics_path(TASK, "eval"), lambda content: content.update(cascade=nothing))
+    change(metrics_path(TASK, "eval"), lambda content: content["cascade"].update(nothing))
     page, card = (" ".join(written(name).split()) for name in ("report.html", "model_card.md"))
     assert reason in page and reason in card
     assert "No threshold was chosen" in page
@@ -124,7 +144,7 @@ def test_a_bin_on_the_diagonal_is_calibrated() -> None:
 
 def test_the_table_of_a_card_has_a_line_for_each_tenth() -> None:
     lines = [line(i / 100) for i in range(3, 101)]
-    assert [entry.coverage for entry in deciles(lines)] == [i / 10 for i in range(1, 11)]
+    assert [entry["coverage"] for entry in deciles(lines)] == [i / 10 for i in range(1, 11)]
     assert deciles([line(0.4), line(0.97)]) == [line(0.4), line(0.97)]
     assert deciles([]) == []
 

@@ -118,11 +118,11 @@ class Placement:
 
 @dataclass
 class Score:
-    """Counts of one kind: values in the texts, values that were found, spans that were found, right ones, and
-    characters beside a value that were taken with it."""
+    """Counts of one kind: values in the texts, values that spans hide, spans, right spans, and characters
+    beside a value that were taken with it."""
 
     values: int = 0
-    found: int = 0
+    hidden: int = 0
     spans: int = 0
     right: int = 0
     beside: int = 0
@@ -185,20 +185,20 @@ FORMS: list[Callable[[random.Random], str]] = [
 EACH_FORM = 3
 
 
-def measure(found: Iterator[tuple[Placement, list[tuple[int, int, str]]]]) -> dict[str, Score]:
-    """Recall and precision of the spans that were found, by kind.
+def measure(placed: Iterator[tuple[Placement, list[tuple[int, int, str]]]]) -> dict[str, Score]:
+    """Counts of the values and of the spans that a finder gave, by kind.
 
-    A value is found if no letter or digit of it stays outside spans of its kind. A span is right if it
+    A value is hidden if no letter or digit of it stays outside spans of its kind. A span is right if it
     overlaps a value of its kind.
     """
     scores = {kind: Score() for kind in KINDS}
-    for placement, spans in found:
+    for placement, spans in placed:
         hidden = {i for start, end, kind in spans if kind == placement.kind for i in range(start, end)}
         if placement.kind:
             score = scores[placement.kind]
             inside = range(placement.start, placement.end)
             score.values += 1
-            score.found += all(i in hidden for i in inside if placement.text[i].isalnum())
+            score.hidden += all(i in hidden for i in inside if placement.text[i].isalnum())
             score.beside += sum(i not in inside for i in hidden)
         for start, end, kind in spans:
             scores[kind].spans += 1

@@ -63,6 +63,29 @@ def test_personal_data_and_secrets_become_placeholders(text: str, expected: str)
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("+49 30 555 0142 / 17:45", "[PHONE_1] / 17:45"),
+        ("+49 30 555 0142/9:30 Uhr", "[PHONE_1]/9:30 Uhr"),
+        ("+49 30 555 0142 17:45", "[PHONE_1] 17:45"),
+        ("030 901820 \u2013 17:45", "[PHONE_1] \u2013 17:45"),
+        ("+49 30 555 0142/24.12.", "[PHONE_1]/24.12."),
+        ("+49 30 555 0142 / 12/24/2026", "[PHONE_1] / 12/24/2026"),
+        ("+49 30 555 0142 24.12.2026", "[PHONE_1] 24.12.2026"),
+        ("(212) 736-5000 2026-12-24 17:45", "[PHONE_1] 2026-12-24 17:45"),
+        ("+49 30 555 0142 / 0151 23456789 / 17:45", "[PHONE_1] / [PHONE_2] / 17:45"),
+    ],
+)
+def test_a_time_or_a_date_behind_a_phone_number_stays(text: str, expected: str) -> None:
+    assert redact(text, ALL, ("US", "DE")) == (expected, {"phone": expected.count("[")})
+
+
+@pytest.mark.parametrize("text", ["030/901820", "030 901820/821", "030 12-11-2026", "030/12.11.2026"])
+def test_the_end_of_a_phone_number_may_look_like_a_date(text: str) -> None:
+    assert redact(text, ALL, ("DE",))[0] == "[PHONE_1]"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Order KD-000417 of 14 November 2026, invoice INV-2026-0611",
@@ -84,7 +107,8 @@ def test_what_only_looks_like_personal_data_stays(text: str) -> None:
 
 # Each piece, repeated, made some pattern begin or backtrack at every character.
 @pytest.mark.parametrize(
-    "piece", ["2 ", "a.b@", "1:", "AA11 ", "eyJ", "sk-", "//", "(212) ", "::\n", "a@b.c "]
+    "piece",
+    ["2 ", "a.b@", "1:", "AA11 ", "eyJ", "sk-", "//", "(212) ", "::\n", "a@b.c ", "030 901820 / 1:00 "],
 )
 def test_work_grows_in_proportion_to_the_text(piece: str) -> None:
     def work(length: int) -> float:
