@@ -27,7 +27,12 @@ from promptstill.models.products import precision
 INTERVAL = 15.0
 
 ROOT = Path(__file__).parents[2]
-SOURCE = (ROOT / "stages/train", ROOT / "promptstill/answers", ROOT / "promptstill/models")
+SOURCE = (
+    ROOT / "stages/train",
+    ROOT / "promptstill/answers",
+    ROOT / "promptstill/answers/schema",
+    ROOT / "promptstill/models",
+)
 LIBRARIES = (peft, torch, transformers)
 
 
