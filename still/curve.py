@@ -25,13 +25,14 @@ from promptstill.rows.row import Answer, SplitRow
 from stages.eval.intervals import difference, interval
 from stages.eval.params import EvalParams
 from stages.report.curve import FRAME, Series
-from stages.report.render import percent
 from stages.split.params import SplitParams
 from stages.train.guards import refuse_uncertified
 from stages.train.params import TrainParams
 from still.page import Plot, axis, up, write_page
 from still.shares import shares_of
 
+# How far the points of one contestant are from those of the next, in percent of the drawing.
+BESIDE = 0.8
 Who = Literal["student", "ngrams"]
 ABOUT = "Accuracy is that of the label on test. Nothing may be chosen by it: test is for scores."
 COUNTED = "Tokens are counted with the tokenizer of the base, because those of the teacher are not known."
@@ -168,7 +169,7 @@ def show(task: str, points: Sequence[Point], components: Sequence[str], price: P
     columns = [
         "rows",
         "components",
-        "teacher tokens",
+        "tokens",
         *(["USD"] if price.usd is not None else []),
         *contestants,
     ]
@@ -182,7 +183,7 @@ def show(task: str, points: Sequence[Point], components: Sequence[str], price: P
         [f"{point.rows:,}", f"{point.components:,}", *_cost(price, point.rows), *map(str, scored)]
         for point, *scored in zip(points, *scores.values(), strict=True)
     ]
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, padding=0)
     for column in columns:
         table.add_column(column, justify="right")
     for line in lines:
@@ -197,7 +198,7 @@ def show(task: str, points: Sequence[Point], components: Sequence[str], price: P
     drawn = plot(points, scores, [_cost(price, point.rows)[-1] for point in points])
     unit = "tokens of the teacher" if price.usd is None else "USD for the teacher"
     shown = {"columns": columns, "lines": lines, "notes": notes, "drawn": drawn, "unit": unit}
-    write_page(page, "curve.html", task=task, level=percent(level), cases=len(components), **shown)
+    write_page(page, "curve.html", task=task, level=f"{100 * level:g}\u00a0%", cases=len(components), **shown)
     console.print(f"page: {page}", highlight=False, soft_wrap=True)
 
 
@@ -220,18 +221,20 @@ def plot(points: Sequence[Point], scores: Mapping[Who, Sequence[Score]], costs: 
     first, last = (math.log(points[i].rows) for i in (0, -1))
     wide = (FRAME.right - FRAME.left) / ((last - first) or 1.0)
     xs = [round(FRAME.left + wide * (math.log(point.rows) - first), 2) for point in points]
+    drawn = {
+        # Intervals that lie side by side can be told apart.
+        who: [
+            (x + BESIDE * number, up(score.value, ys), up(score.high, ys), up(score.low, ys))
+            for x, score in zip(xs, scored, strict=True)
+        ]
+        for number, (who, scored) in enumerate(scores.items())
+    }
     return Plot(
         "Accuracy by rows",
-        "; ".join(f"{who}: {', '.join(map(str, of))}" for who, of in scores.items()),
-        [
-            Series(who, [(x, up(score.value, ys)) for x, score in zip(xs, of, strict=True)])
-            for who, of in scores.items()
-        ],
+        "; ".join(f"{who}: {', '.join(map(str, scored))}" for who, scored in scores.items()),
+        [Series(who, [(x, middle) for x, middle, _, _ in places]) for who, places in drawn.items()],
         [(x, f"{point.rows:,}") for x, point in zip(xs, points, strict=True)],
         [(up(y, ys), f"{y:g}") for y in ys.values],
-        ranges=[
-            [(x, up(score.high, ys), up(score.low, ys)) for x, score in zip(xs, of, strict=True)]
-            for of in scores.values()
-        ],
+        ranges=[[(x, high, low) for x, _, high, low in places] for places in drawn.values()],
         below=list(zip(xs, costs, strict=True)),
     )

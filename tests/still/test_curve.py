@@ -88,7 +88,7 @@ def test_the_baseline_alone_needs_no_student(
     curve.curve(TASK, baseline_only=True)
     printed = capsys.readouterr().out
     lines = [line.split() for line in printed.splitlines() if line.strip()]
-    assert lines[0] == ["rows", "components", "teacher", "tokens", "USD", "ngrams"]
+    assert lines[0] == ["rows", "components", "tokens", "USD", "ngrams"]
     # 6,000 tokens and 3 USD for 30 rows that split kept.
     assert [line[:4] for line in lines[2:6]] == [
         ["3", "3", "600", "0.30"],
