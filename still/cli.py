@@ -143,6 +143,35 @@ def coverage(task: Task) -> None:
 
 
 @app.command()
+def compare(
+    task: Task,
+    settings: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=VALUE[,VALUE...] ...", help="Params of train; all combinations run."),
+    ],
+) -> None:
+    """Train the student in several configurations, and compare them on validation."""
+    go_to_root()
+    from still.compare import compare as compare_configurations
+
+    compare_configurations(task, settings)
+
+
+@app.command()
+def curve(
+    task: Task,
+    baseline_only: Annotated[
+        bool, typer.Option("--baseline-only", help="Only the n-grams, which take seconds.")
+    ] = False,
+) -> None:
+    """Show how the score on test grows with the train rows and with what they cost."""
+    go_to_root()
+    from still.curve import curve as draw_curve
+
+    draw_curve(task, baseline_only)
+
+
+@app.command()
 def pin(task: Task) -> None:
     """Keep the splits of today's rows in every later version (data/pinned/, in Git)."""
     go_to_root()

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import jinja2
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +15,7 @@ from rich.table import Table
 from promptstill.answers.compare import essence, same
 from promptstill.answers.consensus import decide, parse_reply
 from promptstill.answers.spec import AnswerSpec
-from promptstill.core.files import iter_rows, read_rows, replacing
+from promptstill.core.files import iter_rows, read_rows
 from promptstill.core.paths import cache_dir, out
 from promptstill.rows.identity import input_hash
 from promptstill.rows.row import Input, Sample, SampledRow
@@ -28,12 +27,12 @@ from promptstill.teacher.session import open_session
 from stages.generate.params import GenerateParams
 from stages.generate.samples import sample_of
 from still.estimate import Estimate, estimate
+from still.page import write_page
 from still.stale import print_stale
 
 EVERY_ROW = "all rows"
 # Slice, rows, flips, and flips that chance alone would give; None if that is unknown.
 Line = tuple[str, int, int, int | None]
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def preview(task: str, prompt: Path, count: int) -> None:
     }
     slices = by_slice(shown, flips, chance)
     page = cache_dir() / "preview" / f"{task}.html"
-    write_page(page, task=task, facts=list(facts.items()), slices=slices, flips=flips)
+    write_page(page, "preview.html", task=task, facts=list(facts.items()), slices=slices, flips=flips)
     print_preview(task, facts, slices, flips)
     print(f"page: {page}")
     print_stale(task, f"run `dvc repro generate@{task}` and preview again")
@@ -163,13 +162,6 @@ def noise(flips: int, chance: set[str] | None) -> str:
     if chance is None:
         return f"{flips}; how many are chance is unknown, because the rows have one sample each"
     return f"{flips}; about {len(chance)} by chance: the old prompt's own first two samples differ there"
-
-
-def write_page(page: Path, **shown: object) -> None:
-    """Write the HTML page; the content of rows and answers is escaped."""
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
-    with replacing(page) as partial:
-        partial.write_text(environment.get_template("preview.html").render(**shown), encoding="utf-8")
 
 
 def print_preview(task: str, facts: dict[str, str], slices: list[Line], flips: list[Flip]) -> None:

@@ -9,19 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.answering import Answerer
-from promptstill.models.choices import choices_of, tokens_decided
 from promptstill.models.student import load_base
 from promptstill.rows.row import Answer, SplitRow
-from stages.train.adapter import adapted
 from stages.train.checkpoint import Checkpoint
-from stages.train.data import Data
 from stages.train.examples import examples_of
+from stages.train.fit import fit
 from stages.train.mixing import fit_ngrams, fit_weights
 from stages.train.params import TrainParams
-from stages.train.trainer import train
 
 
 def measure(
@@ -54,17 +50,13 @@ def trained(
     validation after every epoch, checkpoints.
     """
     examples = [examples_of(rows, spec, tokenizer, params) for rows in (train_rows, validation)]
-    decided = tokens_decided(choices_of(Script(spec), tokenizer))
     base = load_base(params.base, params.layers)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        pad = tokenizer.pad_token_id
-        student, runner = adapted(base, params, [*examples[0], *examples[1]], pad)
-        data = [Data(part, runner, decided, params.cache_gb, pad) for part in examples]
-        train(student, data[0], data[1], params, Checkpoint(Path(folder) / "state.safetensors", "benchmark"))
+        checkpoint = Checkpoint(Path(folder) / "state.safetensors", "benchmark")
+        model = fit(base, (examples[0], examples[1]), spec, tokenizer, params, checkpoint)
         seconds = time.perf_counter() - started
-    limits = params.max_input_tokens, params.max_answer_tokens
-    return Answerer(student.eval(), tokenizer, spec, limits), seconds
+    return model, seconds
 
 
 def _accuracy_with_ngrams(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -85,6 +86,7 @@ class _Run:
             return
         tensors, counts = kept
         self.step, self.losses = counts["step"], counts["losses"]
+        print(f"training goes on after step {self.step}", file=sys.stderr, flush=True)
         self.curve = [Epoch(**point) for point in counts["curve"]]
         self.states = [
             {name: tensors[f"epoch/{i}/{name}"] for name in self.adapter} for i in range(len(self.curve))
