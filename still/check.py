@@ -35,6 +35,8 @@ from stages.ingest.golden import check_golden
 from stages.split.hard_slices import refuse_unknown_slices
 from stages.split.params import SplitParams
 from stages.split.pins import check_pins
+from stages.train.guards import refuse_free_values
+from stages.train.params import TrainParams
 from stages.validate.suite import Suite, read_suite
 from still.params import BLOCKS
 from still.relations import Written, relations
@@ -105,8 +107,10 @@ def _check_names(
     if isinstance(split, SplitParams) and slices is not None:
         names = [entry.name for entry in slices]
         findings.read(lambda: refuse_unknown_slices(task, split, names))
-    if spec is not None:
-        findings.read(lambda: Script(spec))
+    script = None if spec is None else findings.read(lambda: Script(spec))
+    train = blocks.get("train")
+    if isinstance(train, TrainParams) and train.student == "encoder" and script is not None:
+        findings.read(lambda: refuse_free_values(script, TrainParams.place(task)))
 
 
 def _evaluate(suite: Suite) -> None:

@@ -17,9 +17,9 @@ def fit_ngrams(rows: Sequence[SplitRow], answerer: Answerer) -> Ngrams:
     """N-grams of the train rows, with the pieces of every key whose values are listed as classes."""
     pieces = [answerer.script.pieces(row["answer"]) for row in rows]
     targets = {
-        choices.slot.key: [of_row[i] for of_row in pieces]
-        for i, choices in enumerate(answerer.choices)
-        if choices.slot.closed
+        slot.key: [of_row[i] for of_row in pieces]
+        for i, slot in enumerate(answerer.script.slots)
+        if slot.closed
     }
     return Ngrams.fit([row["input"] for row in rows], targets, [row["component"] for row in rows])
 
@@ -34,9 +34,9 @@ def fit_weights(rows: Sequence[SplitRow], answerer: Answerer, ngrams: Ngrams) ->
     true_pieces = [answerer.script.pieces(row["answer"]) for row in rows]
     of_ngrams = ngrams.log_probabilities(texts)
     weights: dict[str, Weights] = {}
-    for i, choices in enumerate(answerer.choices):
-        key, pieces = choices.slot.key, choices.slot.pieces
-        if not choices.slot.closed:
+    for i, slot in enumerate(answerer.script.slots):
+        key, pieces = slot.key, slot.pieces
+        if not slot.closed:
             continue
         replies = answerer.mixed_with(ngrams, weights).replies(texts)
         model = np.stack([reply.log_probabilities[key] for reply in replies])

@@ -13,7 +13,8 @@ from torch import Tensor
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from stages.train.checkpoint import Checkpoint
-from stages.train.data import Data, batches
+from stages.train.data import batches
+from stages.train.learnable import Learnable
 from stages.train.memory import enough_memory
 from stages.train.params import TrainParams
 
@@ -104,8 +105,8 @@ class _Run:
 
 def train(
     model: Any,  # noqa: ANN401
-    train_data: Data,
-    validation_data: Data,
+    train_data: Learnable,
+    validation_data: Learnable,
     params: TrainParams,
     checkpoint: Checkpoint,
 ) -> Trained:
@@ -142,7 +143,9 @@ def train(
     return Trained(best, state, run.curve)
 
 
-def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, params: TrainParams) -> None:
+def _learn(
+    run: _Run, data: Learnable, batch: list[int], epoch: int, rate: float, params: TrainParams
+) -> None:
     """One step of the optimiser. `rate` is the share of the peak learning rate."""
     for group in run.optimizer.param_groups:
         group["lr"] = params.learning_rate * rate
@@ -157,7 +160,7 @@ def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, par
     run.losses.append(_finite(loss.item(), run.step, epoch))
 
 
-def _close(run: _Run, validation: Data, epoch: int) -> None:
+def _close(run: _Run, validation: Learnable, epoch: int) -> None:
     """The end of an epoch: its point of the curve, and its averaged adapter."""
     with _in_place_of(run.adapter, run.average), enough_memory("validation", "train.max_input_tokens"):
         held_out, accuracy = evaluate(validation)
@@ -187,7 +190,7 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return min((step + 1) / rise, (steps - step) / max(1, steps - rise + 1))
 
 
-def evaluate(data: Data, batch_size: int = 32) -> tuple[float, float]:
+def evaluate(data: Learnable, batch_size: int = 32) -> tuple[float, float]:
     """The mean loss of the rows, and the share of rows in which every scored token is the most probable one
     given the tokens before it."""
     order = sorted(range(len(data.examples)), key=lambda i: (len(data.examples[i].ids), i))

@@ -79,7 +79,7 @@ def test_a_reply_has_the_probabilities_of_the_mixture(answerer: Answerer, ngrams
         answerer.replies(INPUTS),
         answerer.mixed_with(ngrams, {"colour": weights}).replies(INPUTS),
     )
-    slot = answerer.choices[0].slot
+    slot = answerer.script.slots[0]
     known = aligned(ngrams.log_probabilities(INPUTS)["colour"], ngrams.classes["colour"], slot.pieces)
     model = np.stack([reply.log_probabilities["colour"] for reply in alone])
     given = np.stack([reply.log_probabilities["colour"] for reply in together])
