@@ -124,18 +124,19 @@ def padded(rows: Sequence[Sequence[int]], pad: int) -> tuple[Tensor, Tensor]:
 def load_text_encoder(base: str) -> Any:  # noqa: ANN401
     """The text encoder by name, in float32 and in evaluation mode, on the GPU if there is one.
 
-    Raises UserError for a causal language model, whose tokens do not see those after them.
+    Raises UserError for a model that writes text: its tokens do not see those after them, or it needs a
+    second text.
     """
     folder = resolve(base)
     import transformers
 
     transformers.utils.logging.disable_progress_bar()
     config = transformers.AutoConfig.from_pretrained(folder)
-    causal = [name for name in config.architectures or () if name.endswith("ForCausalLM")]
-    if causal:
+    names = config.architectures or []
+    if config.is_encoder_decoder or any(name.endswith("ForCausalLM") for name in names):
         raise UserError(
-            f"train.base: {base} is a causal language model ({causal[0]}); name a text encoder such as "
-            f"{ENCODER_WHEEL}, or set train.student to causal"
+            f"train.base: {base} is no text encoder ({', '.join(names)}); name one such as {ENCODER_WHEEL}, "
+            "or set train.student to causal"
         )
     model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()

@@ -72,6 +72,24 @@ def test_the_cards_show_where_the_student_is_better_and_where_it_is_worse(build:
     assert "<td>not distinguishable</td>" in page
 
 
+def test_contestants_that_a_student_does_not_have_are_left_out(build: Path) -> None:
+    assert "| prompted |" in written("model_card.md")
+
+    def without_base(content: dict[str, Any]) -> None:
+        for name in ("golden", "test"):
+            for part in (content[name], content[name]["student_minus"]):
+                del part["base"], part["prompted"]
+
+    change(metrics_path(TASK, "eval"), without_base)
+    change(model_dir(TASK) / "student.json", lambda s: s.update(kind="encoder", pooling="mean"))
+    card, page = written("model_card.md"), written("report.html")
+    for who in ("base", "prompted"):
+        assert f"| {who} |" not in card.split("## How good it is")[1]
+        assert f">{who}<" not in page
+    assert card.count("| ngrams | -0.2500 (-0.3750 to -0.1250) | worse | +0.0000 ") == 2
+    assert "language model" not in card + page
+
+
 def test_every_contestant_of_eval_has_a_description() -> None:
     assert sorted(DESCRIBED) == sorted(CONTESTANTS)
 

@@ -157,7 +157,7 @@ def test_the_pooling_is_that_of_sentence_transformers(tmp_path: Path) -> None:
 
 
 def test_a_causal_base_is_an_error(tiny: str) -> None:
-    with pytest.raises(UserError, match=r"is a causal language model \(LlamaForCausalLM\); name a text enc"):
+    with pytest.raises(UserError, match=r"is no text encoder \(LlamaForCausalLM\); name one such as gt-all-"):
         load_text_encoder(tiny)
 
 
