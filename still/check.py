@@ -35,6 +35,8 @@ from stages.ingest.golden import check_golden
 from stages.split.hard_slices import refuse_unknown_slices
 from stages.split.params import SplitParams
 from stages.split.pins import check_pins
+from stages.train.guards import refuse_free_values
+from stages.train.params import TrainParams
 from stages.validate.suite import Suite, read_suite
 from still.params import BLOCKS
 from still.relations import Written, relations
@@ -105,16 +107,21 @@ def _check_names(
     if isinstance(split, SplitParams) and slices is not None:
         names = [entry.name for entry in slices]
         findings.read(lambda: refuse_unknown_slices(task, split, names))
-    if spec is not None and findings.read(lambda: Script(spec)) is not None:
+    script = None if spec is None else findings.read(lambda: Script(spec))
+    train = blocks.get("train")
+    if spec is None or script is None:
+        return
+    if isinstance(train, TrainParams) and train.student == "encoder":
+        findings.read(lambda: refuse_free_values(script, TrainParams.place(task)))
+    elif any(not slot.closed for slot in script.slots):
         findings.read(lambda: _refuse_unwritable(spec))
 
 
 def _refuse_unwritable(spec: AnswerSpec) -> None:
-    """Compile what the student has to write freely. This loads torch, so only answers that have it pay."""
-    if any(not slot.closed for slot in Script(spec).slots):
-        from promptstill.models.grammar import refuse_unwritable
+    """Compile what the student has to write freely. This loads torch, so only tasks with free values wait."""
+    from promptstill.models.grammar import refuse_unwritable
 
-        refuse_unwritable(spec)
+    refuse_unwritable(spec)
 
 
 def _evaluate(suite: Suite) -> None:

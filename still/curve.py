@@ -104,7 +104,7 @@ def curve(task: str, baseline_only: bool) -> None:
             for who, given in answers.items()
         }
         points.append(Point(len(share), len({row["component"] for row in share}), right))
-    price = price_of(task, rows["train"], params.base)
+    price = price_of(task, rows["train"], params)
     show(task, points, [row["component"] for row in rows["test"]], price, level)
 
 
@@ -118,24 +118,16 @@ def student_answers(
 ) -> list[Answer | None]:
     """What a student that learnt `rows` answers; trained now, or kept from an earlier curve."""
     from promptstill.core.resolve import model_hash
-    from promptstill.models.student import load_base, load_tokenizer
     from stages.train.checkpoint import Checkpoint, training_key
-    from stages.train.examples import examples_of
     from stages.train.fit import fit
-    from stages.train.mixing import fit_ngrams, fit_weights
 
     parts = [canonical_hash(part) for part in (rows, validation, texts)]
     key = training_key([model_hash(params.base), spec.hash, *parts, params.model_dump(mode="json")])
     folder = cache_dir() / "curve" / task
     kept = folder / f"{key}.json"
     if not kept.exists():
-        tokenizer = load_tokenizer(params.base)
-        learnt, held_out = (examples_of(part, spec, tokenizer, params) for part in (rows, validation))
         checkpoint = Checkpoint(folder / "checkpoint.safetensors", key)
-        base = load_base(params.base, params.layers)
-        model = fit(base, (learnt, held_out), spec, tokenizer, params, checkpoint)
-        ngrams = fit_ngrams(rows, model)
-        student = model.mixed_with(ngrams, fit_weights(validation, model, ngrams))
+        student = fit({"train": rows, "validation": validation}, spec, params, checkpoint).student
         given = [answer.answer for answer in student.answer(texts)]
         write_json(kept, {"rows": len(rows), "answers": given})
         checkpoint.remove()
@@ -143,7 +135,7 @@ def student_answers(
     return answers
 
 
-def price_of(task: str, rows: Sequence[SplitRow], base: str) -> Price:
+def price_of(task: str, rows: Sequence[SplitRow], params: TrainParams) -> Price:
     """What generate spent, divided by the rows that split kept: filtered rows and golden inputs cost too.
 
     Where the teacher's tokens are not known, as of recorded answers, they are counted with the tokenizer of
@@ -155,7 +147,7 @@ def price_of(task: str, rows: Sequence[SplitRow], base: str) -> Price:
         return Price(tokens / kept, None if spent["cost_usd"] is None else spent["cost_usd"] / kept, True)
     from stages.eval.contestants import prompt_tokens_saved, token_counter
 
-    count = token_counter(base)
+    count = token_counter(params.base, params.student)
     asked = fmean(count(row["input"]) for row in rows) + prompt_tokens_saved(
         read_text(prompt_file(task)), count
     )

@@ -15,6 +15,7 @@ from stages.train import __main__ as train
 from tests.params import section
 from tests.project import label_of, row, write
 from tests.rows import split_row
+from tests.tiny_encoder import make_tiny_encoder
 
 TASK = "colour"
 
@@ -40,6 +41,17 @@ def trained(project: Path, base: str) -> None:
     """Train it in `models/colour`."""
     write_split(project, base)
     train.main(TASK)
+
+
+def write_encoder_split(project: Path, pooling: str = "mean", **changes: Any) -> None:
+    """The same for a tiny encoder, which is made in `base`, without the params that only a causal student
+    needs."""
+    make_tiny_encoder(project / "base", {"pooling_mode": pooling})
+    write_split(project, "./base", student="encoder", adapted_layers=2, rank=8, **changes)
+    document = yaml.safe_load((project / "params.yaml").read_text())
+    for name in ("max_answer_tokens", "cache_gb"):
+        del document[TASK]["train"][name]
+    write(project / "params.yaml", yaml.safe_dump(document))
 
 
 def checkpoint_file(project: Path) -> Path:

@@ -22,7 +22,7 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_json, read_rows
 from promptstill.core.paths import model_dir, out
 from promptstill.models.answering import Answerer
-from promptstill.models.scoring import Reply
+from promptstill.models.reply import Reply
 from promptstill.models.student import (
     Student,
     load_base,
@@ -100,9 +100,9 @@ def steadiness(answerer: Answerer, texts: Sequence[str]) -> dict[str, float]:
 
 def _difference(answerer: Answerer, left: Reply, right: Reply) -> float:
     largest = 0.0
-    for choices, piece, other in zip(answerer.choices, left.pieces, right.pieces, strict=True):
-        if choices.slot.closed:
-            both = (np.exp(reply.log_probabilities[choices.slot.key]) for reply in (left, right))
+    for slot, piece, other in zip(answerer.script.slots, left.pieces, right.pieces, strict=True):
+        if slot.closed:
+            both = (np.exp(reply.log_probabilities[slot.key]) for reply in (left, right))
             largest = max(largest, float(np.abs(np.subtract(*both)).max()))
         if piece != other:
             break

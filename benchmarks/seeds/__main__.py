@@ -20,7 +20,6 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_rows
 from promptstill.core.paths import out
 from promptstill.models.answering import Answerer
-from promptstill.models.student import load_tokenizer
 from promptstill.rows.row import SampledCase, SplitRow
 from stages.eval.scores import ACCURACY, alike
 from stages.train.mixing import fit_ngrams, fit_weights
@@ -34,7 +33,6 @@ WHO = ("student", "language_model", "ngrams")
 def measure(task: str, seeds: int) -> dict[str, Any]:
     """Accuracies by set, expert and metric: one for each seed, with mean and range."""
     params, spec = TrainParams.load(task), AnswerSpec.load(task)
-    tokenizer = load_tokenizer(params.base)
     train_rows, validation = (
         read_rows(out("split", task, name), SplitRow, "split") for name in ("train", "validation")
     )
@@ -46,7 +44,7 @@ def measure(task: str, seeds: int) -> dict[str, Any]:
     scores: dict[tuple[str, str, str], list[float]] = {}
     for seed in range(params.seed, params.seed + seeds):
         seeded = params.model_copy(update={"seed": seed})
-        model, _ = trained(train_rows, validation, spec, tokenizer, seeded)
+        model, _ = trained(train_rows, validation, spec, seeded)
         ngrams = fit_ngrams(train_rows, model)
         weights = fit_weights(validation, model, ngrams)
         alone: dict[str, Any] = {key: {"model": 0.0, "ngrams": 1.0} for key in weights}

@@ -51,7 +51,7 @@ def main() -> None:
     for seed in range(params.seed, params.seed + arguments.seeds):
         seeded = params.model_copy(update={"seed": seed})
         trainer.append(peer.measure(train_rows, held_out, spec, tokenizer, seeded))
-        ours.append(stage.measure(train_rows, held_out, spec, tokenizer, seeded))
+        ours.append(stage.measure(train_rows, held_out, spec, seeded))
     samples = len(train_rows) * params.epochs
     figures = compared(samples, trainer, ours)
     ratios = levers.measure(levers.Work(train_rows[: arguments.lever_rows], spec, tokenizer, params))

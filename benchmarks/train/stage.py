@@ -7,28 +7,25 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.answering import Answerer
-from promptstill.models.student import load_base
 from promptstill.rows.row import Answer, SplitRow
 from stages.train.checkpoint import Checkpoint
-from stages.train.examples import examples_of
-from stages.train.fit import fit
+from stages.train.fit import answerer_of, untrained
 from stages.train.mixing import fit_ngrams, fit_weights
 from stages.train.params import TrainParams
+from stages.train.trainer import train
 
 
 def measure(
     train_rows: Sequence[SplitRow],
     held_out: Sequence[SplitRow],
     spec: AnswerSpec,
-    tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
 ) -> dict[str, float]:
     """Seconds of a whole training, and the label accuracy on the held-out rows without and with n-grams."""
-    answerer, seconds = trained(train_rows, held_out, spec, tokenizer, params)
+    answerer, seconds = trained(train_rows, held_out, spec, params)
     answers = answerer.answer([row["input"] for row in held_out])
     return {
         "seconds": seconds,
@@ -41,22 +38,20 @@ def trained(
     train_rows: Sequence[SplitRow],
     validation: Sequence[SplitRow],
     spec: AnswerSpec,
-    tokenizer: Any,  # noqa: ANN401
     params: TrainParams,
 ) -> tuple[Answerer, float]:
     """The language model that the stage trains, and the seconds of its training.
 
-    The seconds have all that the stage does between the loaded base and the chosen adapter: frozen layers,
-    validation after every epoch, checkpoints.
+    The seconds have all that the stage does up to the chosen adapter: loading the base, tokens, frozen
+    layers, validation after every epoch, checkpoints.
     """
-    examples = [examples_of(rows, spec, tokenizer, params) for rows in (train_rows, validation)]
-    base = load_base(params.base, params.layers)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         checkpoint = Checkpoint(Path(folder) / "state.safetensors", "benchmark")
-        model = fit(base, (examples[0], examples[1]), spec, tokenizer, params, checkpoint)
+        made = untrained({"train": train_rows, "validation": validation}, spec, params)
+        train(made.model, made.data["train"], made.data["validation"], params, checkpoint)
         seconds = time.perf_counter() - started
-    return model, seconds
+    return answerer_of(made, spec, params), seconds
 
 
 def _accuracy_with_ngrams(

@@ -14,7 +14,7 @@ ERRORS: tuple[Outcome, ...] = ("own", "inherited", "both_wrong")
 
 class Prediction(TypedDict):
     """eval: what every contestant answered about one case. Answers are JSON texts, so that a table of
-    predictions has one type per column. `outcome` compares all scored keys."""
+    predictions has one type per column; `null` is no answer. `outcome` compares all scored keys."""
 
     set: Literal["golden", "test"]
     id: str

@@ -14,11 +14,20 @@ import numpy as np
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.schema.script import Script
 from promptstill.models.choices import choices_of
+from promptstill.models.encoder import Encoder, EncoderScorer
 from promptstill.models.grammar import writers_of
-from promptstill.models.mixture import aligned, mixed, weighs_ngrams
+from promptstill.models.mixture import aligned, mixed
 from promptstill.models.ngrams import Ngrams
-from promptstill.models.scoring import INPUT, Reply, Scorer
-from promptstill.models.student import Student, Weights, load_base, student_tokenizer, with_adapter
+from promptstill.models.reply import Reply
+from promptstill.models.scoring import INPUT, Scorer
+from promptstill.models.student import (
+    Student,
+    Weights,
+    load_base,
+    student_tokenizer,
+    weighs_ngrams,
+    with_adapter,
+)
 from promptstill.rows.row import Answer
 
 
@@ -38,7 +47,7 @@ class StudentAnswer:
 
 
 class Answerer:
-    """A language model, and for a student the n-grams beside it, with the form of a task's answers."""
+    """A model, and for a student the n-grams beside it, with the form of a task's answers."""
 
     def __init__(
         self,
@@ -50,12 +59,16 @@ class Answerer:
         weights: Mapping[str, Weights] | None = None,
         prompt: str = INPUT,
     ) -> None:
-        """`limits` are the most tokens of an input and of an answer. A `prompt` has the text around
-        `{input}`."""
+        """The model is a causal language model or an `Encoder`. `limits` are the most tokens of an input and
+        of an answer. A `prompt` has the text around `{input}`; an encoder reads none."""
         self._form, self.script = form, Script(form)
-        self.choices = choices_of(self.script, tokenizer)
-        writers = writers_of(self.choices, form, tokenizer)
-        self._scorer = Scorer(model, tokenizer, self.choices, writers, *limits, prompt=prompt)
+        self._scorer: Scorer | EncoderScorer
+        if isinstance(model, Encoder):
+            self._scorer = EncoderScorer(model, tokenizer, self.script.slots, limits[0])
+        else:
+            choices = choices_of(self.script, tokenizer)
+            writers = writers_of(choices, form, tokenizer)
+            self._scorer = Scorer(model, tokenizer, choices, writers, *limits, prompt=prompt)
         self._ngrams, self._weights = ngrams, dict(weights or {})
 
     def mixed_with(self, ngrams: Ngrams, weights: Mapping[str, Weights]) -> Self:
@@ -67,10 +80,14 @@ class Answerer:
     @classmethod
     def load(cls, folder: Path, student: Student, form: AnswerForm) -> Self:
         """The student in `folder`, which `student` describes."""
-        model = with_adapter(load_base(student["base"], student["layers"]), folder)
+        if student["kind"] == "encoder":
+            model = Encoder.load(folder, student, Script(form).slots)
+        else:
+            model = with_adapter(load_base(student["base"], student["layers"]), folder)
         limits = student["max_input_tokens"], student["max_answer_tokens"]
         ngrams = Ngrams.load(folder) if weighs_ngrams(student["weights"]) else None
-        return cls(model, student_tokenizer(folder), form, limits, ngrams, student["weights"])
+        tokenizer = student_tokenizer(folder, student["kind"])
+        return cls(model, tokenizer, form, limits, ngrams, student["weights"])
 
     def answer(
         self, texts: Sequence[str], done: Callable[[int], object] | None = None
@@ -92,21 +109,18 @@ class Answerer:
         return self._scorer.reply(texts, done, judge)
 
     def given(self, texts: Sequence[str], pieces: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
-        """The language model's log-probabilities of the pieces of each listed key, shape (texts, pieces),
+        """The model's log-probabilities of the pieces of each listed key, shape (texts, pieces),
         given that the listed keys before it have the `pieces` of each text, one for each slot."""
-        place = {choices.slot.key: i for i, choices in enumerate(self.choices)}
-        all_pieces = {choices.slot.key: choices.slot.pieces for choices in self.choices}
+        slots = {slot.key: (i, slot) for i, slot in enumerate(self.script.slots)}
         known = {
-            choices.slot.key: np.empty((len(texts), len(choices.slot.pieces)))
-            for choices in self.choices
-            if choices.slot.closed
+            key: np.empty((len(texts), len(slot.pieces))) for key, (_, slot) in slots.items() if slot.closed
         }
 
         def judge(key: str, rows: Sequence[int], values: np.ndarray) -> np.ndarray:
             known[key][list(rows)] = values
-            certain = np.full_like(values, -np.inf)
+            certain, (place, slot) = np.full_like(values, -np.inf), slots[key]
             for of_row, row in zip(certain, rows, strict=True):
-                of_row[all_pieces[key].index(pieces[row][place[key]])] = 0.0
+                of_row[slot.pieces.index(pieces[row][place])] = 0.0
             return certain
 
         self._scorer.reply(texts, judge=judge)
@@ -118,9 +132,9 @@ class Answerer:
             return {}
         given = self._ngrams.log_probabilities(texts)
         return {
-            choices.slot.key: aligned(given[key], self._ngrams.classes[key], choices.slot.pieces)
-            for choices in self.choices
-            if (key := choices.slot.key) in given
+            key: aligned(given[key], self._ngrams.classes[key], slot.pieces)
+            for slot in self.script.slots
+            if (key := slot.key) in given
         }
 
     def _answered(self, reply: Reply) -> StudentAnswer:

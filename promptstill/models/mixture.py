@@ -8,7 +8,7 @@ come out are calibrated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import minimize
@@ -38,11 +38,6 @@ def fitted(model: np.ndarray, ngrams: np.ndarray, truth: Sequence[int], groups: 
     without = _held_out(model, ngrams, right, groups, mixing=False)
     of_model, of_ngrams = _best(model, ngrams, right, mixing=with_ngrams < without)
     return {"model": round(float(of_model), 4), "ngrams": round(float(of_ngrams), 4)}
-
-
-def weighs_ngrams(weights: Mapping[str, Weights]) -> bool:
-    """Whether the n-grams count in any key."""
-    return any(of_key["ngrams"] for of_key in weights.values())
 
 
 def aligned(log_probabilities: np.ndarray, classes: Sequence[str], pieces: Sequence[str]) -> np.ndarray:

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from promptstill.console.errors import UserError, one_line
 from promptstill.core.files import compact_json, replacing
 from promptstill.models.logistic import one_vs_rest, tuned
+from promptstill.models.stored import damaged, read_arrays, require_stored
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -133,7 +133,7 @@ class Ngrams:
     def load(cls, folder: Path) -> Self:
         """What `save` wrote. Raises UserError if a file is missing or damaged, or if they do not belong
         together."""
-        description, numbers = _read_description(folder / DESCRIPTION), _read_numbers(folder / NUMBERS)
+        description, numbers = _read_description(folder / DESCRIPTION), read_arrays(folder / NUMBERS)
         ngrams = len(description.characters) + len(description.words)
         classes = sum(len(names) for names in description.classes.values())
         expected: dict[str, tuple[tuple[int, ...], type[np.floating[Any]]]] = {
@@ -142,7 +142,7 @@ class Ngrams:
             "idf": ((ngrams,), np.float64),
         }
         if {name: (array.shape, array.dtype) for name, array in numbers.items()} != expected:
-            _damaged(folder / NUMBERS, f"its arrays are not those that {DESCRIPTION} describes")
+            damaged(folder / NUMBERS, f"its arrays are not those that {DESCRIPTION} describes")
         return cls(description, **numbers)
 
     @cached_property
@@ -201,35 +201,13 @@ def _vectorizers(
 
 
 def _read_description(path: Path) -> Description:
-    _require(path)
+    require_stored(path)
     try:
         description = Description.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        _damaged(path, ": ".join([*map(str, first["loc"]), first["msg"]]))
+        damaged(path, ": ".join([*map(str, first["loc"]), first["msg"]]))
     for names in (description.characters, description.words, *description.classes.values()):
         if len(set(names)) < len(names):
-            _damaged(path, "a name occurs twice")
+            damaged(path, "a name occurs twice")
     return description
-
-
-def _read_numbers(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    _require(path)
-    try:
-        return dict(load_file(path))
-    except SafetensorError as error:
-        _damaged(path, str(error))
-
-
-def _require(path: Path) -> None:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; get it with `dvc checkout` or `dvc pull`")
-
-
-def _damaged(path: Path, reason: str) -> NoReturn:
-    raise UserError(
-        f"{path}: damaged ({one_line(reason)}); remove it, and get it again with `dvc checkout` or `dvc pull`"
-    )

@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -21,6 +19,7 @@ from transformers import DynamicCache
 
 from promptstill.models.choices import Choices
 from promptstill.models.grammar import Writer
+from promptstill.models.reply import Judge, Reply, take, undecided
 from promptstill.models.student import input_ids
 from promptstill.models.tokens import around_input, as_text
 
@@ -31,30 +30,6 @@ BATCH = 48
 BATCH_TOKENS = 16_384
 # Logits of a batch, at most, which bounds memory.
 BATCH_LOGITS = 2**26
-
-# The logarithms of the probabilities of a slot's pieces for each row of a batch, shape (rows, pieces), after
-# a look at the rows' positions in `texts`.
-Judge: TypeAlias = Callable[[str, Sequence[int], np.ndarray], np.ndarray]
-
-
-@dataclass
-class Reply:
-    """What a model answers to one text: a piece for each slot.
-
-    `probabilities` has the probability of each piece, given the pieces before it, by the slot's key;
-    `log_probabilities` has those of all pieces of every closed slot. `cut_off` says that a free value reached
-    the limit of tokens before its end.
-    """
-
-    pieces: list[str] = field(default_factory=list)
-    probabilities: dict[str, float] = field(default_factory=dict)
-    log_probabilities: dict[str, np.ndarray] = field(default_factory=dict)
-    cut_off: bool = False
-
-
-def undecided(key: str, rows: Sequence[int], values: np.ndarray) -> np.ndarray:
-    """The probabilities of the model as they are."""
-    return values
 
 
 class Scorer:
@@ -131,11 +106,7 @@ class Scorer:
         """Answer a closed slot; return the tokens that the choices add."""
         logits = state.read(pending, choices)
         values = judge(choices.slot.key, rows, choices.log_probabilities(logits))
-        taken = values.argmax(axis=1)
-        for reply, of_row, best in zip(replies, values, taken, strict=True):
-            reply.pieces.append(choices.slot.pieces[best])
-            reply.probabilities[choices.slot.key] = math.exp(of_row[best])
-            reply.log_probabilities[choices.slot.key] = of_row
+        taken = take(choices.slot, values, replies)
         return [list(choices.sequences[best]) for best in taken]
 
     def _write(

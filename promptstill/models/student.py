@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict
 
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.files import file_hash, read_json
 from promptstill.core.paths import model_dir
 from promptstill.core.resolve import model_hash, resolve
-from promptstill.models.tokens import around_input, as_text, prepare
+from promptstill.models.tokens import around_input, as_text, prepare, prepare_encoder
+
+# How the vectors of an encoder's tokens become that of the text: their mean, or the first one.
+Pooling: TypeAlias = Literal["mean", "cls"]
+# A causal language model, which writes the values of an answer, or a text encoder with a head for each key.
+Kind: TypeAlias = Literal["causal", "encoder"]
 
 
 class Weights(TypedDict):
@@ -24,12 +30,15 @@ class Weights(TypedDict):
 class Student(TypedDict):
     """`models/<task>/student.json`: how to use an adapter, and what it belongs to.
 
+    An encoder has a `pooling`, which is null for a causal language model, and uses no `max_answer_tokens`.
     `layers` is the number of the base's layers that it keeps, or null for all. `weights` has those of the
-    language model and of the n-grams, by key; it is empty if no key has listed values. `on_hub` is the base's
-    Hugging Face id, or null. `files` has the SHA-256 of every other file of the folder.
+    model and of the n-grams, by key; it is empty if no key has listed values. `on_hub` is the base's Hugging
+    Face id, or null. `files` has the SHA-256 of every other file of the folder.
     """
 
     task: str
+    kind: Kind
+    pooling: Pooling | None
     base: str
     base_hash: str
     layers: int | None
@@ -41,6 +50,11 @@ class Student(TypedDict):
     prompt_hash: str
     train_hash: str
     files: dict[str, str]
+
+
+def weighs_ngrams(weights: Mapping[str, Weights]) -> bool:
+    """Whether the n-grams count in any key."""
+    return any(of_key["ngrams"] for of_key in weights.values())
 
 
 def student_file(task: str) -> Path:
@@ -92,21 +106,22 @@ def _require_file(path: Path, digest: str) -> None:
         )
 
 
-def load_tokenizer(base: str) -> Any:  # noqa: ANN401
-    """The tokenizer of a base model by name, with a student's chat template."""
-    return _tokenizer(resolve(base), base)
+def load_tokenizer(base: str, kind: Kind = "causal") -> Any:  # noqa: ANN401
+    """The tokenizer of a base model by name; that of a causal one with a student's chat template."""
+    return _tokenizer(resolve(base), base, kind)
 
 
-def student_tokenizer(folder: Path) -> Any:  # noqa: ANN401
+def student_tokenizer(folder: Path, kind: Kind = "causal") -> Any:  # noqa: ANN401
     """The tokenizer in a student's folder, as it was in training."""
-    return _tokenizer(str(folder), str(folder))
+    return _tokenizer(str(folder), str(folder), kind)
 
 
-def _tokenizer(folder: str, name: str) -> Any:  # noqa: ANN401
+def _tokenizer(folder: str, name: str, kind: Kind) -> Any:  # noqa: ANN401
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from transformers import AutoTokenizer
 
-    return prepare(AutoTokenizer.from_pretrained(folder), name)
+    ready = prepare if kind == "causal" else prepare_encoder
+    return ready(AutoTokenizer.from_pretrained(folder), name)
 
 
 def load_base(base: str, layers: int | None = None) -> Any:  # noqa: ANN401

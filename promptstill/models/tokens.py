@@ -34,8 +34,7 @@ def prepare(tokenizer: Any, name: str) -> Any:  # noqa: ANN401
     Raises UserError, led by `name`, for a tokenizer that has no end token, cannot spell its control tokens or
     has an unusable chat template.
     """
-    if not getattr(tokenizer, "is_fast", False):
-        raise UserError(f"{name}: the tokenizer has no tokenizer.json; use a model that has one")
+    _require_fast(tokenizer, name)
     if tokenizer.eos_token is None:
         raise UserError(f"{name}: the tokenizer has no end token (eos_token); use a model that has one")
     if tokenizer.pad_token is None:
@@ -45,8 +44,22 @@ def prepare(tokenizer: Any, name: str) -> Any:  # noqa: ANN401
         # Several templates by name, such as one for tools.
         tokenizer.chat_template = tokenizer.chat_template.get("default")
     _mark_tokens_of_template(tokenizer)
-    _require_spelling(tokenizer, name)
+    _require_spelling(tokenizer, name, control_tokens(tokenizer))
     tokenizer.chat_template = student_template(tokenizer, name)
+    return tokenizer
+
+
+def prepare_encoder(tokenizer: Any, name: str) -> Any:  # noqa: ANN401
+    """The tokenizer of a text encoder, which needs no chat template.
+
+    Raises UserError, led by `name`, for a tokenizer that has no padding token or cannot spell its control
+    tokens.
+    """
+    _require_fast(tokenizer, name)
+    if tokenizer.pad_token is None:
+        raise UserError(f"{name}: the tokenizer has no padding token (pad_token); use a model that has one")
+    # A text may contain what the vocabulary does not know.
+    _require_spelling(tokenizer, name, control_tokens(tokenizer) - {tokenizer.unk_token})
     return tokenizer
 
 
@@ -79,6 +92,13 @@ def around_input(tokenizer: Any) -> tuple[list[int], list[int]]:  # noqa: ANN401
         tokenizer(before, add_special_tokens=False)["input_ids"],
         tokenizer(after, add_special_tokens=False)["input_ids"],
     )
+
+
+def around_text(tokenizer: Any) -> tuple[list[int], list[int]]:  # noqa: ANN401
+    """The special tokens that a text encoder reads before and after a text."""
+    encoded = _speller(tokenizer).encode("a", add_special_tokens=True)
+    first, count = encoded.special_tokens_mask.index(0), encoded.special_tokens_mask.count(0)
+    return encoded.ids[:first], encoded.ids[first + count :]
 
 
 def control_tokens(tokenizer: Any) -> set[str]:  # noqa: ANN401
@@ -174,8 +194,12 @@ def _speller(tokenizer: Any) -> Tokenizer:  # noqa: ANN401
     return twin
 
 
-def _require_spelling(tokenizer: Any, name: str) -> None:  # noqa: ANN401
-    control = control_tokens(tokenizer)
+def _require_fast(tokenizer: Any, name: str) -> None:  # noqa: ANN401
+    if not getattr(tokenizer, "is_fast", False):
+        raise UserError(f"{name}: the tokenizer has no tokenizer.json; use a model that has one")
+
+
+def _require_spelling(tokenizer: Any, name: str, control: set[str]) -> None:  # noqa: ANN401
     ids = set(tokenizer.convert_tokens_to_ids(sorted(control)))
     unspelt = sorted(token for token in control if ids & set(as_text(token, tokenizer).ids))
     if unspelt:

@@ -58,7 +58,7 @@ def main(task: str) -> None:
         sets, validation_rows, train_rows, student, model_dir(task), prompt, params, spec
     )
     by_set = {name: [case for case in answered if case.set == name] for name in sets}
-    count = token_counter(student["base"])
+    count = token_counter(student["base"], student["kind"])
     saved = prompt_tokens_saved(prompt, count)
     answers_of: dict[AnsweredSet, tuple[Sequence[SampledCase | SplitRow], list[StudentAnswer]]] = {
         "validation": (validation_rows, validation_answers),

@@ -15,7 +15,7 @@ from promptstill.answers.spec import AnswerSpec
 from promptstill.console.progress import progress
 from promptstill.models.answering import Answerer, StudentAnswer
 from promptstill.models.scoring import BATCH, INPUT
-from promptstill.models.student import Student, load_base, load_tokenizer, student_tokenizer
+from promptstill.models.student import Kind, Student, load_base, load_tokenizer, student_tokenizer
 from promptstill.near.vectors import embed
 from promptstill.rows.row import Answer, SampledCase, SplitRow
 from stages.eval.baselines import embeddings_answers, fitted_ngrams, majority_answer, ngrams_answers
@@ -26,11 +26,13 @@ SetName = Literal["golden", "test"]
 Contestant = Literal["student", "base", "prompted", "teacher", "embeddings", "ngrams", "majority"]
 CONTESTANTS: tuple[Contestant, ...] = get_args(Contestant)
 BASELINES: tuple[Contestant, ...] = ("embeddings", "ngrams")
+# What a base answers that writes text. The base of an encoder has no answers before it is trained.
+OF_CAUSAL_BASE: tuple[Contestant, ...] = ("base", "prompted")
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A case with the answers of all contestants.
+    """A case with the answers of all contestants that there are.
 
     The teacher's answer is None if no sample of it parses. That of student, base and prompted is None if it
     was cut off or breaks a rule of the schema.
@@ -53,7 +55,7 @@ class Answered:
 
     def prediction(self, outcome: Outcome) -> Prediction:
         """The row of `data/eval/<task>/rows.jsonl`."""
-        texts = {who: json.dumps(answer, ensure_ascii=False) for who, answer in self.answers.items()}
+        texts = {who: json.dumps(self.answers.get(who), ensure_ascii=False) for who in CONTESTANTS}
         return {
             "set": self.set,
             "id": self.case["id"],
@@ -89,8 +91,10 @@ def ask_contestants(
     cases = [(name, case) for name, part in sets.items() for case in part]
     texts = [case["input"] for _, case in cases]
 
-    with progress(3 * len(texts) + len(validation_rows), "answering") as bar:
-        base, prompted = _base_answers(texts, student, adapter, prompt, spec, bar.update)
+    of_base = OF_CAUSAL_BASE if student["kind"] == "causal" else ()
+
+    with progress((1 + len(of_base)) * len(texts) + len(validation_rows), "answering") as bar:
+        base_answers = _base_answers(texts, student, adapter, prompt, spec, bar.update) if of_base else []
         answerer = Answerer.load(adapter, student, spec)
         started = time.perf_counter()
         answers = answerer.answer(texts, bar.update)
@@ -110,8 +114,7 @@ def ask_contestants(
             case,
             {
                 "student": answers[i].answer,
-                "base": base[i].answer,
-                "prompted": prompted[i].answer,
+                **{who: given[i].answer for who, given in zip(of_base, base_answers, strict=True)},
                 "teacher": decide(case["samples"], spec)["answer"],
                 "embeddings": embeddings[i],
                 "ngrams": ngrams[i],
@@ -132,8 +135,8 @@ def _base_answers(
     spec: AnswerSpec,
     done: Callable[[int], object],
 ) -> list[list[StudentAnswer]]:
-    """What the whole base answers, without and with the teacher's prompt. The student loads a base of its
-    own, so this one leaves memory first."""
+    """What the whole base answers, in the order of OF_CAUSAL_BASE: without and with the teacher's prompt. The
+    student loads a base of its own, so this one leaves memory first."""
     tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
     return [
@@ -141,11 +144,17 @@ def _base_answers(
     ]
 
 
-def token_counter(base: str) -> Callable[[str], int]:
+def among(cases: Sequence[Answered]) -> list[Contestant]:
+    """The contestants that have answered the cases, of which there is at least one."""
+    return [who for who in CONTESTANTS if who in cases[0].answers]
+
+
+def token_counter(base: str, kind: Kind) -> Callable[[str], int]:
     """A function that gives the number of tokens of a text, counted with the student's tokenizer: the
     teacher's own tokenizer is not known."""
-    tokenizer = load_tokenizer(base)
-    return lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"])
+    tokenizer = load_tokenizer(base, kind)
+    # Not verbose: a prompt may be longer than what an encoder reads.
+    return lambda text: len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
 
 
 def prompt_tokens_saved(prompt: str, count: Callable[[str], int]) -> int:

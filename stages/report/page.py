@@ -36,6 +36,7 @@ def page(build: Build) -> str:
         "report.html",
         task=build.task,
         metrics=metrics,
+        network=build.network,
         splits=SPLITS,
         sets=ABOUT_SETS,
         contestants=contestants(metrics["eval"], build.spec),

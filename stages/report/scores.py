@@ -71,9 +71,13 @@ class Slice:
 
 
 def contestants(metrics: JsonObject, spec: AnswerSpec) -> dict[str, list[Contestant]]:
-    """All contestants on each set, from the content of `eval.json`."""
+    """All contestants that there are on each set, from the content of `eval.json`."""
     return {
-        name: [Contestant(who, about, scores(metrics[name][who], spec)) for who, about in CONTESTANTS.items()]
+        name: [
+            Contestant(who, about, scores(metrics[name][who], spec))
+            for who, about in CONTESTANTS.items()
+            if who in metrics[name]
+        ]
         for name in SETS
     }
 
@@ -99,7 +103,7 @@ def opponents(metrics: JsonObject, spec: AnswerSpec) -> dict[str, list[Opponent]
                 [_lead(key, metrics[name]["student_minus"][who][key]) for key in _accuracies(spec)],
             )
             for who in CONTESTANTS
-            if who != "student"
+            if who in metrics[name]["student_minus"]
         ]
         for name in SETS
     }

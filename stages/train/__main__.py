@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.script import Script
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
 from promptstill.core.paths import cache_dir, certified_file, details_file, model_dir, out, plot_file
 from promptstill.rows.row import SplitRow
-from stages.train.guards import refuse_uncertified
+from stages.train.guards import refuse_free_values, refuse_uncertified
 from stages.train.params import TrainParams
 
 if TYPE_CHECKING:
@@ -28,48 +29,29 @@ def main(task: str) -> None:
     hashes = {name: file_hash(path) for name, path in files.items()}
     refuse_uncertified(hashes, read_json(certified_file(task)), files)
 
+    # Before torch is loaded, which takes seconds.
+    if params.student == "encoder":
+        refuse_free_values(Script(spec), TrainParams.place(task))
+
     # Imported here, because they load torch.
-    from promptstill.answers.schema.script import Script
     from promptstill.core.resolve import model_hash, on_hub
-    from promptstill.models.answering import Answerer
-    from promptstill.models.choices import choices_of, tokens_decided
-    from promptstill.models.grammar import writers_of
-    from promptstill.models.mixture import weighs_ngrams
-    from promptstill.models.student import Student, load_base, load_tokenizer
-    from stages.train.adapter import adapted, save
+    from promptstill.models.encoder import Encoder
+    from promptstill.models.student import Student, weighs_ngrams
+    from stages.train.adapter import save
     from stages.train.checkpoint import Checkpoint, training_key
-    from stages.train.data import Data
-    from stages.train.examples import examples_of
-    from stages.train.frozen_layers import whole_model
-    from stages.train.mixing import fit_ngrams, fit_weights
-    from stages.train.trainer import train
+    from stages.train.fit import fit
 
     # Before training: a base that is replaced meanwhile is not the one that was loaded.
     base_hash = model_hash(params.base)
-    tokenizer = load_tokenizer(params.base)
-    choices = choices_of(Script(spec), tokenizer)
-    # Before training, because it refuses what the student could not write after it.
-    writers_of(choices, spec, tokenizer)
-    examples = {name: examples_of(part, spec, tokenizer, params) for name, part in rows.items()}
-    base = load_base(params.base, params.layers)
-    student, runner = adapted(
-        base, params, [*examples["train"], *examples["validation"]], tokenizer.pad_token_id
-    )
-    decided = tokens_decided(choices)
-    data = {
-        name: Data(part, runner, decided, params.cache_gb, tokenizer.pad_token_id)
-        for name, part in examples.items()
-    }
     key = training_key([base_hash, spec.hash, *hashes.values(), params.model_dump(mode="json")])
     checkpoint = Checkpoint(cache_dir() / "train" / f"{task}.safetensors", key)
-    trained = train(student, data["train"], data["validation"], params, checkpoint)
-    limits = params.max_input_tokens, params.max_answer_tokens
-    answerer = Answerer(student.eval(), tokenizer, spec, limits)
-    ngrams = fit_ngrams(rows["train"], answerer)
-    weights = fit_weights(rows["validation"], answerer, ngrams)
+    fitted = fit(rows, spec, params, checkpoint)
+    student, trained, weights = fitted.made.model, fitted.trained, fitted.weights
 
     use: Student = {
         "task": task,
+        "kind": params.student,
+        "pooling": student.pooling if isinstance(student, Encoder) else None,
         "base": params.base,
         "base_hash": base_hash,
         "layers": params.layers,
@@ -82,11 +64,13 @@ def main(task: str) -> None:
         "train_hash": hashes["train"],
         "files": {},
     }
-    save(student, tokenizer, ngrams if weighs_ngrams(weights) else None, model_dir(task), use)
+    ngrams = fitted.ngrams if weighs_ngrams(weights) else None
+    save(student, fitted.made.tokenizer, ngrams, model_dir(task), use)
     curve = [[getattr(point, column) for column in CURVE] for point in trained.curve]
     write_csv(plot_file(task, "train_curve"), CURVE, curve)
     counts = {name: len(part) for name, part in rows.items()}
-    tokens = sum(len(example.ids) for example in examples["train"])
+    tokens = sum(len(example.ids) for example in fitted.made.data["train"].examples)
+    network = "encoder" if params.student == "encoder" else "language model"
     metrics = metrics_of(trained, counts, tokens, hashes["train"])
     write_json(details_file("train", task), metrics)
     checkpoint.remove()
@@ -99,11 +83,10 @@ def main(task: str) -> None:
             f"{trained.best.validation_accuracy}",
             f"adapter of {metrics['trainable_parameters']:,} parameters in {model_dir(task)}",
             *(
-                f"{key or 'answer'}: weight {of_key['model']} of the language model, {of_key['ngrams']} of "
-                "n-grams"
+                f"{key or 'answer'}: weight {of_key['model']} of the {network}, {of_key['ngrams']} of n-grams"
                 for key, of_key in weights.items()
             ),
-            *whole_model(runner, base),
+            *fitted.made.notes,
         ],
     )
 

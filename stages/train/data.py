@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from stages.train.examples import Example, Target
 from stages.train.frozen_layers import Runner, hidden_states, padded_ids, target_positions
+from stages.train.learnable import Sized
 
 # The lengths of the sequences in a batch differ by less than this many tokens, which leaves little padding
 # and much shuffling.
@@ -84,7 +85,7 @@ class Data:
         return torch.stack([functional.pad(row, (0, 0, 0, longest - len(row))) for row in rows])
 
 
-def batches(examples: list[Example], size: int, shuffle: random.Random) -> list[list[int]]:
+def batches(examples: Sequence[Sized], size: int, shuffle: random.Random) -> list[list[int]]:
     """Positions of all examples in batches of similar length, in random order."""
     rows = list(range(len(examples)))
     shuffle.shuffle(rows)

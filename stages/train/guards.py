@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from promptstill.answers.schema.script import Script
 from promptstill.console.errors import UserError
 
 
@@ -18,4 +19,16 @@ def refuse_uncertified(
             raise UserError(
                 f"{files[name]}: not the file that the leak certificate was made for; run "
                 f"`dvc repro split@{files[name].parent.name}`"
+            )
+
+
+def refuse_free_values(script: Script, place: str) -> None:
+    """An encoder only chooses: raise UserError for a key whose values the schema does not list. `place` is
+    where the task's train params are."""
+    for slot in script.slots:
+        if not slot.closed:
+            key = f"`{slot.key}`" if slot.key else "the answer"
+            raise UserError(
+                f"{place}.student: an encoder chooses among listed values, but answer.schema.json lists none "
+                f"for {key}; list them there, or use a causal student"
             )

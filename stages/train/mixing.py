@@ -15,9 +15,9 @@ def fit_ngrams(rows: Sequence[SplitRow], answerer: Answerer) -> Ngrams:
     """N-grams of the train rows, with the pieces of every key whose values are listed as classes."""
     pieces = [answerer.script.pieces(row["answer"]) for row in rows]
     targets = {
-        choices.slot.key: [of_row[i] for of_row in pieces]
-        for i, choices in enumerate(answerer.choices)
-        if choices.slot.closed
+        slot.key: [of_row[i] for of_row in pieces]
+        for i, slot in enumerate(answerer.script.slots)
+        if slot.closed
     }
     return Ngrams.fit([row["input"] for row in rows], targets, [row["component"] for row in rows])
 
@@ -29,10 +29,9 @@ def fit_weights(rows: Sequence[SplitRow], answerer: Answerer, ngrams: Ngrams) ->
     true_pieces = [answerer.script.pieces(row["answer"]) for row in rows]
     of_model, of_ngrams = answerer.given(texts, true_pieces), ngrams.log_probabilities(texts)
     weights: dict[str, Weights] = {}
-    for i, choices in enumerate(answerer.choices):
-        key, pieces = choices.slot.key, choices.slot.pieces
-        if choices.slot.closed:
-            truth = [pieces.index(of_row[i]) for of_row in true_pieces]
-            columns = aligned(of_ngrams[key], ngrams.classes[key], pieces)
-            weights[key] = fitted(of_model[key], columns, truth, groups)
+    for i, slot in enumerate(answerer.script.slots):
+        if slot.closed:
+            truth = [slot.pieces.index(of_row[i]) for of_row in true_pieces]
+            columns = aligned(of_ngrams[slot.key], ngrams.classes[slot.key], slot.pieces)
+            weights[slot.key] = fitted(of_model[slot.key], columns, truth, groups)
     return weights

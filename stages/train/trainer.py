@@ -13,8 +13,10 @@ from torch import Tensor
 
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
+from stages.train.average import in_place_of, move_average
 from stages.train.checkpoint import Checkpoint
-from stages.train.data import Data, batches
+from stages.train.data import batches
+from stages.train.learnable import Learnable
 from stages.train.memory import enough_memory
 from stages.train.params import TrainParams
 
@@ -106,8 +108,8 @@ class _Run:
 
 def train(
     model: Any,  # noqa: ANN401
-    train_data: Data,
-    validation_data: Data,
+    train_data: Learnable,
+    validation_data: Learnable,
     params: TrainParams,
     checkpoint: Checkpoint,
 ) -> Trained:
@@ -144,7 +146,9 @@ def train(
     return Trained(best, state, run.curve)
 
 
-def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, params: TrainParams) -> None:
+def _learn(
+    run: _Run, data: Learnable, batch: list[int], epoch: int, rate: float, params: TrainParams
+) -> None:
     """One step of the optimiser. `rate` is the share of the peak learning rate."""
     for group in run.optimizer.param_groups:
         group["lr"] = params.learning_rate * rate
@@ -155,14 +159,14 @@ def _learn(run: _Run, data: Data, batch: list[int], epoch: int, rate: float, par
     run.optimizer.step()
     run.optimizer.zero_grad()
     run.step += 1
-    _move_average(run.average, run.adapter, params.average, run.step)
+    move_average(run.average, run.adapter, params.average, run.step)
     run.losses.append(_finite(loss.item(), run.step, epoch))
 
 
-def _close(run: _Run, validation: Data, batch_size: int, epoch: int) -> None:
+def _close(run: _Run, validation: Learnable, batch_size: int, epoch: int) -> None:
     """The end of an epoch: its point of the curve, and its averaged adapter."""
     lower = "train.batch_size or train.max_input_tokens"
-    with _in_place_of(run.adapter, run.average), enough_memory("validation", lower):
+    with in_place_of(run.adapter, run.average), enough_memory("validation", lower):
         held_out, accuracy = evaluate(validation, batch_size)
     train_loss = _rounded(sum(run.losses) / len(run.losses))
     run.curve.append(Epoch(epoch, train_loss, _finite(held_out, run.step, epoch), accuracy))
@@ -190,7 +194,7 @@ def schedule(step: int, steps: int, warmup: float) -> float:
     return min((step + 1) / rise, (steps - step) / max(1, steps - rise + 1))
 
 
-def evaluate(data: Data, batch_size: int) -> tuple[float, float]:
+def evaluate(data: Learnable, batch_size: int) -> tuple[float, float]:
     """The mean loss of the rows, and the share of rows in which every scored token is the most probable one
     given the tokens before it."""
     order = sorted(range(len(data.examples)), key=lambda i: (len(data.examples[i].ids), i))
@@ -214,35 +218,6 @@ def _finite(loss: float, step: int, epoch: int) -> float:
             "lower train.learning_rate"
         )
     return loss
-
-
-def _move_average(average: dict[str, Tensor], adapter: dict[str, Tensor], decay: float, step: int) -> None:
-    """Exponential moving average of the weights. Its memory grows with the number of steps, so that the first
-    steps carry no weight at the end."""
-    keep = min(decay, step / (step + 10))
-    with torch.no_grad():
-        for name, value in average.items():
-            value.lerp_(adapter[name], 1 - keep)
-
-
-class _in_place_of:
-    """Evaluate with other weights, then put the adapter's own back."""
-
-    def __init__(self, adapter: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-        self._adapter, self._other = adapter, other
-
-    def _swap(self) -> None:
-        with torch.no_grad():
-            for name, parameter in self._adapter.items():
-                held = parameter.detach().clone()
-                parameter.copy_(self._other[name])
-                self._other[name].copy_(held)
-
-    def __enter__(self) -> None:
-        self._swap()
-
-    def __exit__(self, *_: object) -> None:
-        self._swap()
 
 
 def _rounded(value: float) -> float:

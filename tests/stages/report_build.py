@@ -210,6 +210,8 @@ def write_build() -> None:
     write_rows(out("split", TASK, "validation"), [train_row("v1", "left on the doorstep", "post")])
     student: dict[str, Any] = {
         "task": TASK,
+        "kind": "causal",
+        "pooling": None,
         "base": "a-base",
         "base_hash": "b" * 64,
         "layers": None,

@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import random
 import shutil
-import time
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 import torch
-from safetensors import safe_open
 
 from promptstill.console.errors import UserError
 from promptstill.core.paths import model_dir
 from stages.train import checkpoint
 from stages.train.checkpoint import Checkpoint, training_key
 from stages.train.trainer import train
+from tests.killed import KILLS, ended, files_of, killed, started
 from tests.params import train_params
 from tests.stages.tiny_student import adapted, colours
-from tests.trained import TASK, checkpoint_file, train_to_be_killed, write_split
-
-KILLS = 3
-
-
-def started(project: Path) -> BaseProcess:
-    """A process that trains, forked from one that has the libraries loaded."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["stages.train.trainer", "stages.train.adapter", "stages.train.mixing"])
-    process = context.Process(target=train_to_be_killed, args=(str(project),))
-    process.start()
-    return process
-
-
-def ended(process: BaseProcess) -> None:
-    process.join()
-    assert process.exitcode == 0
-
-
-def killed(process: BaseProcess, file: Path, seconds: float) -> int:
-    """Kill a training some seconds after its first checkpoint; return the step that it had written last."""
-    before = file.stat().st_mtime_ns if file.exists() else 0
-    while process.is_alive() and (not file.exists() or file.stat().st_mtime_ns == before):
-        time.sleep(0.001)
-    process.join(seconds)
-    assert process.exitcode is None, "it ended before it was killed"
-    process.kill()
-    process.join()
-    with safe_open(file, "pt") as kept:
-        return int(json.loads(kept.metadata()["counts"])["step"])
-
-
-def files_of(project: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted((project / model_dir(TASK)).iterdir())}
+from tests.trained import TASK, checkpoint_file, write_split
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["plain", "dropout"])
@@ -158,7 +122,7 @@ def test_a_training_is_the_same_if_all_that_it_depends_on_is(
     keys.add(key())
     monkeypatch.setattr(checkpoint, "precision", lambda: torch.float16)
     keys.add(key())
-    monkeypatch.setattr(checkpoint.tokenizers, "__version__", "another")
+    monkeypatch.setattr(tokenizers, "__version__", "another")
     keys.add(key())
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")

@@ -102,6 +102,24 @@ def test_card_and_page_say_whose_validation_accuracy_is_shown(build: Path) -> No
     assert "Losses and accuracy are those of the language model alone" in written("report.html")
 
 
+def test_contestants_that_a_student_does_not_have_are_left_out(build: Path) -> None:
+    assert "| prompted |" in written("model_card.md")
+
+    def without_base(content: dict[str, Any]) -> None:
+        for name in ("golden", "test"):
+            for part in (content[name], content[name]["student_minus"]):
+                del part["base"], part["prompted"]
+
+    change(metrics_path(TASK, "eval"), without_base)
+    change(model_dir(TASK) / "student.json", lambda s: s.update(kind="encoder", pooling="mean"))
+    card, page = written("model_card.md"), written("report.html")
+    for who in ("base", "prompted"):
+        assert f"| {who} |" not in card.split("## How good it is")[1]
+        assert f">{who}<" not in page
+    assert card.count("| ngrams | -0.2500 (-0.3750 to -0.1250) | worse | +0.0000 ") == 2
+    assert "language model" not in card + page
+
+
 def test_every_contestant_of_eval_has_a_description() -> None:
     assert sorted(DESCRIBED) == sorted(CONTESTANTS)
 

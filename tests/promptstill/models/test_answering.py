@@ -79,7 +79,7 @@ def test_a_reply_has_the_probabilities_of_the_mixture(answerer: Answerer, ngrams
         answerer.replies(INPUTS),
         answerer.mixed_with(ngrams, {"colour": weights}).replies(INPUTS),
     )
-    slot = answerer.choices[0].slot
+    slot = answerer.script.slots[0]
     known = aligned(ngrams.log_probabilities(INPUTS)["colour"], ngrams.classes["colour"], slot.pieces)
     model = np.stack([reply.log_probabilities["colour"] for reply in alone])
     given = np.stack([reply.log_probabilities["colour"] for reply in together])
@@ -99,7 +99,7 @@ def test_a_key_without_a_weight_for_ngrams_needs_none(tiny: str, answerer: Answe
 def test_probabilities_are_given_for_the_true_values_before(answerer: Answerer) -> None:
     """A key that follows is read behind the values that it is given, and not behind the student's own."""
     taken = answerer.replies(INPUTS)
-    pieces = [answerer.choices[0].slot.pieces[i % 3] for i in range(len(INPUTS))]
+    pieces = [answerer.script.slots[0].pieces[i % 3] for i in range(len(INPUTS))]
     given = answerer.given(INPUTS, [[piece, "null"] for piece in pieces])
     assert given["colour"] == pytest.approx(np.stack([reply.log_probabilities["colour"] for reply in taken]))
     other = 0

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from promptstill.models.mixture import aligned, fitted, mixed, weighs_ngrams
-from promptstill.models.student import Weights
+from promptstill.models.mixture import aligned, fitted, mixed
+from promptstill.models.student import Weights, weighs_ngrams
 
 ROWS, VALUES = 300, 3
 RANDOM = np.random.default_rng(0)

@@ -12,7 +12,8 @@ import torch
 
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models import scoring
-from promptstill.models.scoring import INPUT, Reply, Scorer
+from promptstill.models.reply import Reply
+from promptstill.models.scoring import INPUT, Scorer
 from promptstill.models.student import load_tokenizer
 from promptstill.models.tokens import as_text
 from tests.families import FAMILIES, random_model

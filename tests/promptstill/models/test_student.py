@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from promptstill.core.files import file_hash, write_json, write_rows
+from promptstill.core.files import file_hash, read_json, write_json, write_rows
 from promptstill.core.paths import certified_file, model_dir, out
 from promptstill.core.resolve import STUDENT_ON_HUB
 from promptstill.models.student import load_base, load_tokenizer
@@ -57,12 +57,12 @@ def test_the_real_student_learns_and_answers(small: Path, run: Run) -> None:
         "adapter_config.json",
         "adapter_model.safetensors",
         "chat_template.jinja",
-        "ngrams.json",
-        "ngrams.safetensors",
         "student.json",
         "tokenizer.json",
         "tokenizer_config.json",
     }
+    weights = read_json(model_dir("colour") / "student.json")["weights"]
+    assert weights[""]["ngrams"] == 0, "so n-grams are not stored"
     config = json.loads((model_dir("colour") / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == STUDENT_ON_HUB, "no path of this machine"
 

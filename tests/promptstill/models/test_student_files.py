@@ -21,8 +21,9 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 @pytest.fixture
-def student(project: Path, tiny: str) -> Path:
-    """The folder of a trained student, on a base of its own in the project."""
+def student(project: Path, tiny: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a trained student whose n-grams count, on a base of its own in the project."""
+    monkeypatch.setattr("stages.train.fit.fit_weights", lambda *_: {"": {"model": 1.0, "ngrams": 0.5}})
     shutil.copytree(tiny, project / "base")
     trained(project, "./base")
     return project / model_dir(TASK)
