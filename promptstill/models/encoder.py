@@ -24,9 +24,10 @@ from promptstill.models.student import Pooling, Student, input_ids, with_adapter
 from promptstill.models.tokens import around_text
 
 HEADS = "heads.safetensors"
-# Rows and tokens of a batch, at most. A batch holds texts of similar length.
+# Rows and tokens of a batch, at most. A batch holds texts of similar length. A processor gains little from
+# many tokens at once, and loses by padding where lengths differ.
 BATCH = 48
-BATCH_TOKENS = 16_384
+BATCH_TOKENS = 2048
 
 
 class Encoder(nn.Module):

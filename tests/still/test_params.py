@@ -54,8 +54,9 @@ def changed(stage: str, **changes: Any) -> dict[str, Any]:
         ),
         changed("split", strategy="source", sources={"validation": [], "test": ["email"]}),
         changed("train", layers=2),
+        changed("train", student="encoder"),
     ],
-    ids=["usual", "teacher", "flooding", "windows", "sources", "layers"],
+    ids=["usual", "teacher", "flooding", "windows", "sources", "layers", "encoder"],
 )
 def test_the_printed_section_gives_equal_params(
     project: Path, capsys: pytest.CaptureFixture[str], content: dict[str, Any]
