@@ -1,5 +1,5 @@
-"""What eval shows, each in one line: whether the student beats an opponent, what it can answer alone, and what
-requests to teacher and student cost."""
+"""What eval shows, each in one line: whether the student beats an opponent, what it can answer alone, and how
+much requests to teacher and student cost."""
 
 from __future__ import annotations
 
