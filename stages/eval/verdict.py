@@ -1,4 +1,5 @@
-"""What eval shows, in one line: whether the student beats an opponent, and what it can answer alone."""
+"""What eval shows, each in one line: whether the student beats an opponent, what it can answer alone, and how
+much requests to teacher and student cost."""
 
 from __future__ import annotations
 
