@@ -161,7 +161,7 @@ def compare(
 def curve(
     task: Task,
     baseline_only: Annotated[
-        bool, typer.Option("--baseline-only", help="Only the n-grams, which take seconds.")
+        bool, typer.Option("--baseline-only", help="Only the n-grams, which take less than a minute.")
     ] = False,
 ) -> None:
     """Show how the score on test grows with the train rows and with what they cost."""

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
+from promptstill.console.stage_main import ignore_deprecated_calls
 from promptstill.core.files import canonical_hash, file_hash, read_json, read_rows, read_text, write_json
 from promptstill.core.paths import cache_dir, certified_file, details_file, out, prompt_file
 from promptstill.rows.row import Answer, SplitRow
@@ -126,6 +127,7 @@ def student_answers(
     folder = cache_dir() / "curve" / task
     kept = folder / f"{key}.json"
     if not kept.exists():
+        ignore_deprecated_calls()
         checkpoint = Checkpoint(folder / "checkpoint.safetensors", key)
         student = fit({"train": rows, "validation": validation}, spec, params, checkpoint).student
         given = [answer.answer for answer in student.answer(texts)]

@@ -25,8 +25,7 @@ def stage_main(main: Callable[[str], None], description: str) -> None:
     parser.add_argument("task", help="a task named in params.yaml under `tasks`")
     arguments = parser.parse_args()
     _end_with_dvc()
-    # peft calls transformers in a deprecated way, which a user cannot change.
-    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+    ignore_deprecated_calls()
     try:
         main(arguments.task)
     except (UserError, OSError) as error:
@@ -34,6 +33,11 @@ def stage_main(main: Callable[[str], None], description: str) -> None:
     except KeyboardInterrupt:
         print("interrupted; run `dvc repro` to continue", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def ignore_deprecated_calls() -> None:
+    """Keep quiet about peft, which calls transformers in a deprecated way: a user cannot change it."""
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
 
 
 def _end_with_dvc() -> None:
