@@ -80,7 +80,7 @@ def compare(task: str, settings: Sequence[str]) -> None:
         compared.append(compare_one(task, configuration))
     page = cache_dir() / "compare" / f"{task}.html"
     show(task, compared, page)
-    if all(one.error for one in compared):
+    if all(entry.error for entry in compared):
         raise UserError(f"{task}: no configuration could be trained; the lines above say why")
 
 
@@ -184,8 +184,8 @@ def show(task: str, compared: Sequence[Compared], page: Path) -> None:
     names = list(compared[0].configuration.changes)
     columns = ["", *names, *(title for title, _ in FIGURES.values())]
     lines = [
-        [str(number), *(shown(one.configuration.changes[name]) for name in names), *_cells(one)]
-        for number, one in enumerate(compared, start=1)
+        [str(number), *(shown(entry.configuration.changes[name]) for name in names), *_cells(entry)]
+        for number, entry in enumerate(compared, start=1)
     ]
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in columns:
@@ -194,13 +194,13 @@ def show(task: str, compared: Sequence[Compared], page: Path) -> None:
         table.add_row(*map(Text, line))
     console = Console()
     console.print(table)
-    for number, one in enumerate(compared, start=1):
-        text = f"failed: {one.error}" if one.error else f"dvc exp apply {one.configuration.name}"
+    for number, entry in enumerate(compared, start=1):
+        text = f"failed: {entry.error}" if entry.error else f"dvc exp apply {entry.configuration.name}"
         console.print(f"{number}  {text}", highlight=False, markup=False, soft_wrap=True)
     advice = advice_on(compared)
     console.print(advice, highlight=False, soft_wrap=True)
-    names_of = [one.configuration.name for one in compared]
-    errors = [one.error for one in compared]
+    names_of = [entry.configuration.name for entry in compared]
+    errors = [entry.error for entry in compared]
     write_page(
         page,
         "compare.html",
@@ -216,10 +216,10 @@ def show(task: str, compared: Sequence[Compared], page: Path) -> None:
 
 def advice_on(compared: Sequence[Compared]) -> str:
     """What a configuration is chosen by, and which differences of accuracy are chance."""
-    trained = [one for one in compared if not one.error]
+    trained = [entry for entry in compared if not entry.error]
     if not trained:
         return CHOOSE
-    best = max(float(one.figures["validation_accuracy"]) for one in trained)
+    best = max(float(entry.figures["validation_accuracy"]) for entry in trained)
     rows = trained[0].validation_rows
     error = (best * (1 - best) / rows) ** 0.5
     return (
@@ -228,18 +228,18 @@ def advice_on(compared: Sequence[Compared]) -> str:
     )
 
 
-def _cells(one: Compared) -> list[str]:
-    if one.error:
+def _cells(entry: Compared) -> list[str]:
+    if entry.error:
         return ["failed", *[""] * (len(FIGURES) - 1)]
-    figures = [(one.figures[key], form) for key, (_, form) in FIGURES.items()]
+    figures = [(entry.figures[key], form) for key, (_, form) in FIGURES.items()]
     return [value if isinstance(value, str) else form.format(value) for value, form in figures]
 
 
 def _against(compared: Sequence[Compared], key: str, about: str) -> Plot | None:
     """Validation loss against what a configuration costs, for those whose cost was measured."""
     points = [
-        (float(one.figures[key]), float(one.figures["validation_loss"]), str(number))
-        for number, one in enumerate(compared, start=1)
-        if not one.error and not isinstance(one.figures[key], str)
+        (float(entry.figures[key]), float(entry.figures["validation_loss"]), str(number))
+        for number, entry in enumerate(compared, start=1)
+        if not entry.error and not isinstance(entry.figures[key], str)
     ]
     return scatter(f"Validation loss by {about}", points) if len(points) > 1 else None

@@ -77,7 +77,7 @@ def student(task: str, spec: AnswerSpec) -> Asked:
     def ask(texts: Sequence[str]) -> list[str]:
         with progress(len(texts), "answering") as bar:
             given = answerer.answer(texts, bar.update)
-        return ["" if one.answer is None else spec.text(one.answer) for one in given]
+        return ["" if reply.answer is None else spec.text(reply.answer) for reply in given]
 
     return ask
 

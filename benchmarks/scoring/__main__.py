@@ -90,12 +90,14 @@ def steadiness(answerer: Answerer, texts: Sequence[str]) -> dict[str, float]:
         "shuffled": [shuffled[i] for i in range(len(texts))],
     }
     full = answerer.replies(texts)
-    found: dict[str, float] = {}
+    figures: dict[str, float] = {}
     for name, replies in ways.items():
         pairs = list(zip(full, replies, strict=True))
-        found[f"largest_probability_difference_{name}"] = max(_difference(answerer, *pair) for pair in pairs)
-        found[f"answers_that_differ_{name}"] = sum(left.pieces != right.pieces for left, right in pairs)
-    return found
+        figures[f"largest_probability_difference_{name}"] = max(
+            _difference(answerer, *pair) for pair in pairs
+        )
+        figures[f"answers_that_differ_{name}"] = sum(left.pieces != right.pieces for left, right in pairs)
+    return figures
 
 
 def _difference(answerer: Answerer, left: Reply, right: Reply) -> float:

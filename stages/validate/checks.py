@@ -59,8 +59,8 @@ class Checks:
         self._groups: dict[tuple[Filter, ...], list[_Group]] = {}
 
     def _accept(self, suite: Suite, item: Filter, number: int) -> None:
-        one = {**suite.content, "expectations": [suite.content["expectations"][number]]}
-        built = self._built(one, item.where)
+        alone = {**suite.content, "expectations": [suite.content["expectations"][number]]}
+        built = self._built(alone, item.where)
         if len(built) != 1:
             # The library leaves out types that it names but does not have, with no more than a log line.
             raise UserError(f"{item.where}: Great Expectations has no such type any more; use another")
