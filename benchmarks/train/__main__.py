@@ -59,9 +59,9 @@ def main() -> None:
     results = {
         **{name: round(value, 4) for name, value in figures.items()},
         "accuracy_by_seed": {
-            "stage": [round(one["accuracy"], 4) for one in ours],
-            "stage_with_ngrams": [round(one["accuracy_with_ngrams"], 4) for one in ours],
-            "trainer": [round(one["accuracy"], 4) for one in trainer],
+            "stage": [round(run["accuracy"], 4) for run in ours],
+            "stage_with_ngrams": [round(run["accuracy_with_ngrams"], 4) for run in ours],
+            "trainer": [round(run["accuracy"], 4) for run in trainer],
         },
         "epochs": params.epochs,
         "held_out_rows": len(held_out),
@@ -79,13 +79,13 @@ def main() -> None:
 def compared(samples: int, trainer: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[str, float]:
     """Samples (rows times epochs) per second and label accuracies of both sides, means over seeds."""
     rates = {
-        "trainer": samples / statistics.mean(one["seconds"] for one in trainer),
-        "stage": samples / statistics.mean(one["seconds"] for one in ours),
+        "trainer": samples / statistics.mean(run["seconds"] for run in trainer),
+        "stage": samples / statistics.mean(run["seconds"] for run in ours),
     }
     accuracies = {
-        "trainer": statistics.mean(one["accuracy"] for one in trainer),
-        "stage": statistics.mean(one["accuracy"] for one in ours),
-        "stage_with_ngrams": statistics.mean(one["accuracy_with_ngrams"] for one in ours),
+        "trainer": statistics.mean(run["accuracy"] for run in trainer),
+        "stage": statistics.mean(run["accuracy"] for run in ours),
+        "stage_with_ngrams": statistics.mean(run["accuracy_with_ngrams"] for run in ours),
     }
     return {
         "samples_per_second_vs_trainer": rates["stage"] / rates["trainer"],

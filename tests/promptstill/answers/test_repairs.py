@@ -140,5 +140,5 @@ def test_a_key_with_two_values_is_a_problem(reply: str) -> None:
 
 def test_a_key_that_is_repeated_with_its_value_is_no_problem() -> None:
     assert LENIENT.parse('{"colour": "red", "Colour": "Red", "colour": "red"}').answer == {"colour": "red"}
-    one = spec_of({"x": {}})
-    assert one.parse('{"x": 1, "x": true}').problem == "several_answers"
+    spec = spec_of({"x": {}})
+    assert spec.parse('{"x": 1, "x": true}').problem == "several_answers"

@@ -100,7 +100,7 @@ def test_any_token_may_come_in_a_free_value(tokenizer: Any) -> None:
 def test_a_line_ends_every_piece_but_the_last(tokenizer: Any) -> None:
     spec = spec_of({"topic": {"enum": ["a", "b"]}, "note": {"type": "string"}, "open": {"type": "boolean"}})
     newline, end = as_text("\n", tokenizer).ids[-1], tokenizer.eos_token_id
-    assert [one.end for one in choices_of(Script(spec), tokenizer)] == [newline, newline, end]
+    assert [choices.end for choices in choices_of(Script(spec), tokenizer)] == [newline, newline, end]
 
 
 def test_the_tokens_that_are_decided_between(tokenizer: Any) -> None:

@@ -37,10 +37,10 @@ def tokenizer(tiny: str) -> Any:
 
 def same(left: Sequence[Reply], right: Sequence[Reply]) -> bool:
     """Whether two lists of replies have the same pieces, and probabilities that differ by 1e-5 at most."""
-    for one, other in zip(left, right, strict=True):
-        assert (one.pieces, one.cut_off) == (other.pieces, other.cut_off)
-        assert one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
-        for key, values in one.log_probabilities.items():
+    for reply, other in zip(left, right, strict=True):
+        assert (reply.pieces, reply.cut_off) == (other.pieces, other.cut_off)
+        assert reply.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+        for key, values in reply.log_probabilities.items():
             assert np.allclose(np.exp(values), np.exp(other.log_probabilities[key]), atol=1e-5)
     return True
 
