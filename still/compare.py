@@ -98,13 +98,15 @@ def configurations_of(task: str, settings: Sequence[str]) -> list[Configuration]
             )
         if name in values:
             raise UserError(f"{setting}: {name} is there twice; list its values after one {name}=")
-        read = [_read(text, f"{task}.{TrainParams.stage}.{name}") for text in listed.split(",")]
-        # Of two ways to write a number, params.yaml gets the one that the model makes of both.
-        made = [TrainParams.check({**block, name: value}, f"{task}.{TrainParams.stage}") for value in read]
-        values[name] = list(dict.fromkeys(getattr(params, name) for params in made))
-    combined = [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
-    for changes in combined:
-        TrainParams.check({**block, **changes}, f"{task}.{TrainParams.stage}")
+        values[name] = [_read(text, f"{task}.{TrainParams.stage}.{name}") for text in listed.split(",")]
+    # Checked together, because one param can make another's value wrong or right.
+    made = [
+        TrainParams.check({**block, **dict(zip(values, chosen, strict=True))}, f"{task}.{TrainParams.stage}")
+        for chosen in product(*values.values())
+    ]
+    # Of two ways to write a number, params.yaml gets the one that the model makes of both.
+    distinct = dict.fromkeys(tuple((name, getattr(params, name)) for name in values) for params in made)
+    combined = [dict(changes) for changes in distinct]
     return [Configuration(_name(task, changes), changes) for changes in combined]
 
 
