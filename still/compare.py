@@ -217,7 +217,7 @@ def show(task: str, compared: Sequence[Compared], page: Path) -> None:
 
 
 def advice_on(compared: Sequence[Compared]) -> str:
-    """What a configuration is chosen by, and which differences of accuracy are chance."""
+    """What a configuration is chosen by, and which differences of accuracy can be chance."""
     trained = [entry for entry in compared if not entry.error]
     if not trained:
         return CHOOSE
@@ -226,7 +226,7 @@ def advice_on(compared: Sequence[Compared]) -> str:
     error = (best * (1 - best) / rows) ** 0.5
     return (
         f"{CHOOSE} With {rows} validation rows, an accuracy of {best:.3f} has a standard error of "
-        f"{error:.3f}: smaller differences are chance."
+        f"{error:.3f}: a smaller difference can be chance."
     )
 
 
