@@ -98,13 +98,15 @@ def configurations_of(task: str, settings: Sequence[str]) -> list[Configuration]
             )
         if name in values:
             raise UserError(f"{setting}: {name} is there twice; list its values after one {name}=")
-        read = [_read(text, f"{task}.{TrainParams.stage}.{name}") for text in listed.split(",")]
-        # Of two ways to write a number, params.yaml gets the one that the model makes of both.
-        made = [TrainParams.check({**block, name: value}, f"{task}.{TrainParams.stage}") for value in read]
-        values[name] = list(dict.fromkeys(getattr(params, name) for params in made))
-    combined = [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
-    for changes in combined:
-        TrainParams.check({**block, **changes}, f"{task}.{TrainParams.stage}")
+        values[name] = [_read(text, f"{task}.{TrainParams.stage}.{name}") for text in listed.split(",")]
+    # Checked together, because one param can make another's value wrong or right.
+    made = [
+        TrainParams.check({**block, **dict(zip(values, chosen, strict=True))}, f"{task}.{TrainParams.stage}")
+        for chosen in product(*values.values())
+    ]
+    # Of two ways to write a number, params.yaml gets the one that the model makes of both.
+    distinct = dict.fromkeys(tuple((name, getattr(params, name)) for name in values) for params in made)
+    combined = [dict(changes) for changes in distinct]
     return [Configuration(_name(task, changes), changes) for changes in combined]
 
 
@@ -215,7 +217,7 @@ def show(task: str, compared: Sequence[Compared], page: Path) -> None:
 
 
 def advice_on(compared: Sequence[Compared]) -> str:
-    """What a configuration is chosen by, and which differences of accuracy are chance."""
+    """What a configuration is chosen by, and which differences of accuracy can be chance."""
     trained = [entry for entry in compared if not entry.error]
     if not trained:
         return CHOOSE
@@ -224,7 +226,7 @@ def advice_on(compared: Sequence[Compared]) -> str:
     error = (best * (1 - best) / rows) ** 0.5
     return (
         f"{CHOOSE} With {rows} validation rows, an accuracy of {best:.3f} has a standard error of "
-        f"{error:.3f}: smaller differences are chance."
+        f"{error:.3f}: a smaller difference can be chance."
     )
 
 

@@ -17,6 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.console.stage_main import ignore_deprecated_calls
@@ -27,7 +28,7 @@ from stages.eval.intervals import difference, interval
 from stages.eval.params import EvalParams
 from stages.report.curve import FRAME, Series
 from stages.split.params import SplitParams
-from stages.train.guards import refuse_uncertified
+from stages.train.guards import refuse_free_values, refuse_uncertified
 from stages.train.params import TrainParams
 from still.page import Plot, axis, up, write_page
 from still.shares import shares_of
@@ -73,7 +74,8 @@ class Point:
 def curve(task: str, baseline_only: bool) -> None:
     """Print the scores of every share, draw them, and say what the last doubling of the rows brought.
 
-    Raises UserError if split has not run, or if its files are not those that it certified.
+    Raises UserError if split has not run, if its files are not those that it certified, if test has no rows,
+    or if an encoder would have to write a value.
     """
     params, spec = TrainParams.load(task), AnswerSpec.load(task)
     level = EvalParams.load(task).confidence_level
@@ -84,6 +86,8 @@ def curve(task: str, baseline_only: bool) -> None:
 
     if not rows["test"]:
         raise UserError(f"{files['test']}: no rows to answer; raise {SplitParams.place(task)}.test")
+    if params.student == "encoder" and not baseline_only:
+        refuse_free_values(Script(spec), TrainParams.place(task))
 
     # Imported here, because they load torch and scikit-learn.
     from stages.eval.baselines import fitted_ngrams, ngrams_answers

@@ -209,6 +209,16 @@ def test_a_bad_argument_is_one_line(project: Path, settings: list[str], message:
     assert str(error.value) == message
 
 
+def test_params_of_a_combination_are_checked_together(project: Path) -> None:
+    document = yaml.safe_load((project / "params.yaml").read_text())
+    document["colour"]["train"]["layers"] = 1
+    write(project / "params.yaml", yaml.safe_dump(document))
+    (made,) = compare.configurations_of("colour", ["student=encoder", "layers=null"])
+    assert made.changes == {"student": "encoder", "layers": None}
+    with pytest.raises(UserError, match="an encoder keeps all layers"):
+        compare.configurations_of("colour", ["student=encoder"])
+
+
 def test_names_are_references_of_git(project: Path) -> None:
     (made,) = compare.configurations_of("colour", ["base=../a~b/x..y@0.lock", "layers=null"])
     assert made.changes == {"base": "../a~b/x..y@0.lock", "layers": None}

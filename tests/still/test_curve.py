@@ -18,8 +18,9 @@ from stages.train import fit, trainer
 from still import curve, shares
 from tests.conftest import Run
 from tests.project import label_of, row
+from tests.promptstill.answers.tasks import write_task
 from tests.rows import split_row
-from tests.trained import TASK, write_split
+from tests.trained import TASK, write_encoder_split, write_split
 
 SPENT = {"requests": 60, "prompt_tokens": 5_000, "completion_tokens": 1_000, "cost_usd": 3.0}
 UNKNOWN = {"requests": 60, "prompt_tokens": None, "completion_tokens": None, "cost_usd": None}
@@ -162,3 +163,10 @@ def test_test_without_rows_is_an_error(certified: Path) -> None:
         UserError, match=r"test.jsonl: no rows to answer; raise params.yaml: colour.split.test"
     ):
         curve.curve(TASK, baseline_only=True)
+
+
+def test_an_encoder_that_would_have_to_write_is_refused_as_in_training(certified: Path) -> None:
+    write_encoder_split(certified)
+    write_task(certified, {"type": "string"}, {"format": "text"})
+    with pytest.raises(UserError, match=r"colour.train.student: an encoder chooses among listed values"):
+        curve.curve(TASK, baseline_only=False)
