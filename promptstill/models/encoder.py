@@ -133,14 +133,23 @@ def load_text_encoder(base: str) -> Any:  # noqa: ANN401
 
     transformers.utils.logging.disable_progress_bar()
     config = transformers.AutoConfig.from_pretrained(folder)
-    names = config.architectures or []
-    if config.is_encoder_decoder or any(name.endswith("ForCausalLM") for name in names):
-        raise UserError(
-            f"train.base: {base} is no text encoder ({', '.join(names)}); name one such as {ENCODER_WHEEL}, "
-            "or set train.student to causal"
-        )
-    model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    if not config.is_encoder_decoder:
+        model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
+        model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        if _looks_ahead(model):
+            return model
+    raise UserError(
+        f"train.base: {base} is no text encoder ({', '.join(config.architectures or [])}); name one such as "
+        f"{ENCODER_WHEEL}, or set train.student to causal"
+    )
+
+
+def _looks_ahead(model: Any) -> bool:  # noqa: ANN401
+    """Whether a token's vector depends on the token after it."""
+    ids = torch.tensor([[10, 11], [10, 12]], device=model.device)
+    with torch.inference_mode():
+        first = model(input_ids=ids).last_hidden_state[:, 0]
+    return not torch.allclose(first[0], first[1], atol=1e-6)
 
 
 def pooling_of(base: str) -> Pooling:

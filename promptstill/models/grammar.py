@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import llguidance
 import llguidance.hf
@@ -27,8 +28,11 @@ from promptstill.models.tokens import control_tokens
 STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 # Leave out what cannot be compiled, and read `oneOf` as `anyOf`.
 LENIENT = {"lenient": True, "coerce_one_of": True}
-# Keywords whose content is no schema, and those that would move the schema's references.
-DATA, PLACE = ("const", "enum", "default", "examples"), ("$id", "$schema")
+# Keywords whose content is no schema, those whose content is schemas by name, and those that would move the
+# schema's references.
+DATA = ("const", "enum", "default", "examples")
+BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+PLACE = ("$id", "$schema")
 
 
 def refuse_unwritable(form: AnswerForm) -> None:
@@ -49,7 +53,7 @@ def _compiled(slot: Slot, form: AnswerForm) -> str:
 def _schema_of(key: str, root: dict[str, Any]) -> dict[str, Any]:
     """The schema of one key's values. It holds the whole schema, into which references point."""
     whole = {name: part for name, part in _moved(root).items() if name not in PLACE}
-    name = key.replace("~", "~0").replace("/", "~1")
+    name = quote(key.replace("~", "~0").replace("/", "~1"))
     return {
         "$defs": {"answer": whole},
         "$ref": f"#/$defs/answer/properties/{name}",
@@ -63,7 +67,12 @@ def _moved(node: Any) -> Any:  # noqa: ANN401
         return [_moved(part) for part in node]
     if not isinstance(node, dict):
         return node
-    moved = {name: part if name in DATA else _moved(part) for name, part in node.items()}
+    moved: dict[str, Any] = {}
+    for name, part in node.items():
+        if name in BY_NAME and isinstance(part, dict):
+            moved[name] = {key: _moved(schema) for key, schema in part.items()}
+        else:
+            moved[name] = part if name in DATA else _moved(part)
     if isinstance(reference := node.get("$ref"), str) and reference.startswith("#"):
         moved["$ref"] = f"#/$defs/answer{reference[1:]}"
     return moved
@@ -74,7 +83,8 @@ class FreeText:
 
     def __init__(self, choices: Choices, tokenizer: Any) -> None:  # noqa: ANN401
         control = set(tokenizer.convert_tokens_to_ids(sorted(control_tokens(tokenizer))))
-        self._barred, self._size = sorted(control - {choices.end}), len(tokenizer)
+        self._barred = torch.tensor(sorted(control - {choices.end}), dtype=torch.long)
+        self._size = len(tokenizer)
 
     def begin(self) -> FreeText:
         """A new text, of which nothing needs to be known."""
@@ -82,7 +92,7 @@ class FreeText:
 
     def allow(self, logits: Tensor) -> Tensor:
         """The logits of one position, shape (vocabulary), with minus infinity where a token may not come."""
-        allowed = logits.index_fill(0, torch.tensor(self._barred, device=logits.device), float("-inf"))
+        allowed = logits.index_fill(0, self._barred.to(logits.device), float("-inf"))
         # The head of a model may have more rows than its tokenizer has tokens.
         allowed[self._size :] = float("-inf")
         return allowed

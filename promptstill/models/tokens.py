@@ -60,6 +60,8 @@ def prepare_encoder(tokenizer: Any, name: str) -> Any:  # noqa: ANN401
         raise UserError(f"{name}: the tokenizer has no padding token (pad_token); use a model that has one")
     # A text may contain what the vocabulary does not know.
     _require_spelling(tokenizer, name, control_tokens(tokenizer) - {tokenizer.unk_token})
+    if not any(around_text(tokenizer)):
+        raise UserError(f"{name}: the tokenizer puts no token around a text; use a model that has them")
     return tokenizer
 
 

@@ -19,6 +19,7 @@ from promptstill.models.products import fuse
 from promptstill.models.student import load_tokenizer
 from promptstill.models.tokens import around_text
 from promptstill.rows.row import SplitRow
+from stages.train.guards import refuse_free_values
 from stages.train.learnable import Untrained
 from stages.train.params import TrainParams
 
@@ -80,12 +81,12 @@ def untrained(rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: 
     split."""
     tokenizer = load_tokenizer(params.base, "encoder")
     script, base = Script(form), load_text_encoder(params.base)
+    refuse_free_values(script, "train")
     before, after = map(len, around_text(tokenizer))
-    most = min(tokenizer.model_max_length, base.config.max_position_embeddings) - before - after
-    if params.max_input_tokens > most:
+    if not reads(base, params.max_input_tokens + before + after, tokenizer):
         raise UserError(
-            f"train.max_input_tokens: {params.max_input_tokens}, but {params.base} reads at most {most}; "
-            "lower it"
+            f"train.max_input_tokens: {params.max_input_tokens}, which with {before + after} tokens around a "
+            f"text is more than {params.base} reads; lower it"
         )
     # Seeded here, so that what was loaded before draws no random number of the adapter.
     torch.manual_seed(params.seed)
@@ -108,6 +109,20 @@ def untrained(rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: 
         ]
         data[name] = EncoderData(examples, model, tokenizer.pad_token_id, (before, after))
     return Untrained(model, tokenizer, data, [])
+
+
+def reads(base: Any, tokens: int, tokenizer: Any) -> bool:  # noqa: ANN401
+    """Whether the encoder can read so many tokens. Encoders count their positions in several ways, so it
+    tries."""
+    if tokens > tokenizer.model_max_length:
+        return False
+    text = next(i for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids)
+    try:
+        with torch.inference_mode():
+            base(input_ids=torch.full((1, tokens), text, device=base.device))
+    except (IndexError, RuntimeError):
+        return False
+    return True
 
 
 def with_lora(base: Any, params: TrainParams) -> Any:  # noqa: ANN401

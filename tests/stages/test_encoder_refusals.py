@@ -57,7 +57,10 @@ def test_a_free_value_is_refused_before_the_teacher_is_paid_and_before_training(
     ("changes", "words"),
     [
         ({"layers": 1}, "colour.train.layers: an encoder keeps all layers; remove it, or set train.student"),
-        ({"max_input_tokens": 63}, "train.max_input_tokens: 63, but ./base reads at most 62; lower it"),
+        (
+            {"max_input_tokens": 63},
+            "train.max_input_tokens: 63, which with 2 tokens around a text is more than ./base reads",
+        ),
         (
             {"student": "decoder"},
             "colour.train.student: input should be 'causal' or 'encoder', got 'decoder'",

@@ -70,17 +70,28 @@ def node_of(node: object, root: dict[str, Any]) -> dict[str, Any]:
 def in_schema_order(value: Any, node: object, root: dict[str, Any]) -> Any:  # noqa: ANN401
     """A value whose objects have their keys in the order in which the schema's `node` names them. Keys that
     it does not name come last, in their own order."""
-    inner = node_of(node, root)
+    parts = _parts(node, root)
     if isinstance(value, dict):
-        properties = inner.get("properties", {})
-        keys = [
-            *(key for key in properties if key in value),
-            *(key for key in value if key not in properties),
-        ]
-        return {key: in_schema_order(value[key], properties.get(key), root) for key in keys}
+        named = [part["properties"] for part in parts if isinstance(part.get("properties"), dict)]
+        # Of alternatives, the one that names all keys.
+        named.sort(key=lambda properties: not value.keys() <= properties.keys())
+        nodes = {key: part for properties in reversed(named) for key, part in properties.items()}
+        order = dict.fromkeys(key for properties in named for key in properties)
+        keys = [*(key for key in order if key in value), *(key for key in value if key not in order)]
+        return {key: in_schema_order(value[key], nodes.get(key), root) for key in keys}
     if isinstance(value, list):
-        return [in_schema_order(item, inner.get("items"), root) for item in value]
+        items = next((part["items"] for part in parts if "items" in part), None)
+        return [in_schema_order(item, items, root) for item in value]
     return value
+
+
+def _parts(node: object, root: dict[str, Any], chain: int = 0) -> list[dict[str, Any]]:
+    """A node behind references, and all that it combines."""
+    inner = node_of(node, root)
+    if chain > _LONGEST_CHAIN:
+        return []
+    combined = [part for name in ("allOf", "anyOf", "oneOf") for part in inner.get(name, ())]
+    return [inner, *(deeper for part in combined for deeper in _parts(part, root, chain + 1))]
 
 
 def typed(value: Any, shape: Shape, prefer_number: bool = False) -> Any:  # noqa: ANN401

@@ -149,6 +149,15 @@ def test_objects_inside_a_value_are_written_in_the_order_of_the_schema() -> None
     assert Script(spec).pieces(answer)[1] == '[{"b": 3, "a": {"y": 2, "x": 1}, "z": 0}]'
 
 
+def test_the_order_of_the_schema_is_that_of_the_alternative_which_an_object_is() -> None:
+    pair = {"type": "object", "properties": {"b": {}, "a": {}}}
+    spec = spec_of({"topic": LABEL, "pair": {"anyOf": [{"properties": {"a": {}}}, pair, {"type": "null"}]}})
+    assert Script(spec).pieces({"topic": "a", "pair": {"a": 1, "b": 2}})[1] == '{"b": 2, "a": 1}'
+    spec = spec_of({"topic": LABEL, "pair": {"allOf": [pair, {"properties": {"c": pair}}]}})
+    answer = {"topic": "a", "pair": {"c": {"a": 1, "b": 2}, "a": 3, "b": 4}}
+    assert Script(spec).pieces(answer)[1] == '{"b": 4, "a": 3, "c": {"b": 2, "a": 1}}'
+
+
 def test_a_text_answer_is_its_own_piece() -> None:
     assert [slot.key for slot in Script(TEXT).slots] == [""]
     assert Script(TEXT).pieces("en") == ["en"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from promptstill.answers.schema.script import Script
 from promptstill.console.errors import UserError
+from promptstill.core.files import read_json, write_json
 from promptstill.models.answering import Answerer
 from promptstill.models.encoder import Encoder, EncoderScorer, load_text_encoder, pooling_of, text_ids
 from promptstill.models.student import Pooling, load_tokenizer
@@ -156,9 +158,14 @@ def test_the_pooling_is_that_of_sentence_transformers(tmp_path: Path) -> None:
         assert pooled == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_causal_base_is_an_error(tiny: str) -> None:
+def test_a_causal_base_is_an_error(tiny: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"is no text encoder \(LlamaForCausalLM\); name one such as gt-all-"):
         load_text_encoder(tiny)
+    unnamed = shutil.copytree(tiny, tmp_path / "unnamed")
+    config = read_json(unnamed / "config.json")
+    write_json(unnamed / "config.json", {**config, "architectures": ["LlamaModel"]})
+    with pytest.raises(UserError, match=r"is no text encoder \(LlamaModel\)"):
+        load_text_encoder(str(unnamed))
 
 
 def test_a_tokenizer_without_padding_is_an_error(base: str) -> None:
