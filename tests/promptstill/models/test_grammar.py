@@ -143,6 +143,16 @@ def test_free_text_has_no_control_token_and_none_without_a_text(tokenizer: Any) 
     assert barred == (control - {choices[0].end}) | set(range(len(tokenizer), len(tokenizer) + 5))
 
 
+def test_a_tokenizer_may_have_no_control_token_but_the_end() -> None:
+    made = Tokenizer(models.BPE({"a": 0, "b": 1, "\n": 2, "</s>": 3}, []))
+    made.add_special_tokens([AddedToken("</s>", special=True)])
+    plain = prepare(PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>"), "plain")
+    spec = AnswerSpec({"type": "string"}, Normalisation(format="text"))
+    (writer,) = writers_of(choices_of(Script(spec), plain), spec, plain)
+    assert writer is not None
+    assert writer.begin().allow(torch.zeros(4)).isfinite().all()
+
+
 def test_free_values_of_a_tokenizer_that_puts_a_space_first(spaced: Any) -> None:
     spec = spec_of(LABEL | {"note": {"type": "string", "maxLength": 4}})
     choices = choices_of(Script(spec), spaced)

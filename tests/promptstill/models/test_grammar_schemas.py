@@ -70,16 +70,6 @@ def test_a_key_that_is_named_like_a_keyword_may_have_a_reference(key: str) -> No
     refuse_unwritable(AnswerSpec({**spec.schema, "$defs": {"text": {"type": "string"}}}, spec.rules))
 
 
-def test_a_tokenizer_may_have_no_control_token_but_the_end() -> None:
-    made = Tokenizer(models.BPE({"a": 0, "b": 1, "\n": 2, "</s>": 3}, []))
-    made.add_special_tokens([AddedToken("</s>", special=True)])
-    plain = prepare(PreTrainedTokenizerFast(tokenizer_object=made, eos_token="</s>"), "plain")
-    spec = AnswerSpec({"type": "string"}, Normalisation(format="text"))
-    (writer,) = writers_of(choices_of(Script(spec), plain), spec, plain)
-    assert writer is not None
-    assert writer.begin().allow(torch.zeros(4)).isfinite().all()
-
-
 def test_a_value_obeys_the_rules_beside_its_reference(tokenizer: Any) -> None:
     spec = spec_of(LABEL | {"value": {"$ref": "#/$defs/text", "maxLength": 1}})
     spec = AnswerSpec({**spec.schema, "$defs": {"text": {"type": "string", "minLength": 1}}}, spec.rules)
