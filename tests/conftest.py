@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from promptstill.core.lock import locked
 from stages.ingest import __main__ as ingest
@@ -26,6 +27,11 @@ os.environ |= {
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+
+# Times are no property of the code. On a busy machine, the first text that Hypothesis draws takes it seconds,
+# because it builds its table of Unicode for it.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 # The longest file: a worker begins with it, so that no worker is left alone with it at the end.
 FIRST = "test_pipeline.py"

@@ -67,5 +67,6 @@ def test_validation_names_what_to_lower(tiny: str, tmp_path: Path, monkeypatch: 
     task = colours(tiny, 6)
     learnt, held_out = task.data(layered), task.data(layered)
     monkeypatch.setattr(held_out, "losses", lambda _: on_a_cpu())
-    with pytest.raises(UserError, match=r"out of memory in validation; lower train\.max_input_tokens"):
+    words = r"out of memory in validation; lower train\.batch_size or train\.max_input_tokens"
+    with pytest.raises(UserError, match=words):
         train(model, learnt, held_out, train_params(), Checkpoint(tmp_path / "checkpoint", "key"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstill.console.errors import UserError
@@ -44,7 +44,6 @@ def test_no_component_spans_two_splits_and_no_row_is_lost(
     assert all(len(names) == 1 for names in homes.values())
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 40))
 def test_rows_that_come_later_move_no_row_but_by_a_link_that_is_reported(seed: int, more: int) -> None:
     rows = grown(seed, 90 + more)
@@ -77,7 +76,6 @@ def test_a_link_that_joins_two_splits_is_reported_with_the_row_that_made_it() ->
     assert (reasons[first["id"]], reasons[other["id"]], reasons[joining["id"]]) == ("share", "link", "link")
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.randoms())
 def test_pinned_rows_stay_whatever_vanishes_or_comes_early(seed: int, random: Any) -> None:
     rows = grown(seed, 120)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstill.console.errors import UserError
@@ -90,7 +90,6 @@ def test_a_hard_slice_may_have_a_smaller_share_than_test() -> None:
     assert len(parts["test"]) == pytest.approx(20, abs=3)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 40))
 def test_the_share_of_rare_labels_lets_later_rows_move_no_row(seed: int, more: int) -> None:
     hard = {RARE: {"fraction": 0.5, "minimum": 0}}
@@ -118,7 +117,6 @@ def test_rows_are_ordered_by_time_and_not_by_the_text_of_the_time() -> None:
     assert homes == {"row-000": "validation", "row-001": "train", "row-002": "test"}
 
 
-@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(0, 30), st.integers(0, 6))
 def test_quotas_are_met_or_it_is_a_shortfall(seed: int, train: int, held_out: int) -> None:
     rows = grown(seed, 80)

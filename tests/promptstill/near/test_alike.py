@@ -6,7 +6,7 @@ import tracemalloc
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstill.near.alike import alike_texts
@@ -53,7 +53,6 @@ alphabets = st.sampled_from(["ab", "abcdefg é", "的一是在不了有和人这
 texts = st.lists(alphabets.flatmap(lambda letters: st.text(letters, max_size=60)), min_size=1, max_size=25)
 
 
-@settings(deadline=None)
 @given(texts, st.floats(0.3, 1), st.sampled_from([OVERLAP, CONTAINMENT]), st.sampled_from([SINGLE, HALF]))
 def test_every_pair_that_reaches_the_similarity_is_found(
     texts: list[str], least: float, measure: Measure, precision: object

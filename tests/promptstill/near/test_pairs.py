@@ -13,7 +13,7 @@ from promptstill.near.pairs import near_pairs, near_pairs_between, nearest_betwe
 from tests.promptstill.near.vectors import cosine_pairs, unit
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 60), st.integers(1, 70), st.integers(0, 1000), st.floats(-0.5, 0.9), st.randoms())
 def test_neither_blocks_nor_the_order_of_rows_change_a_pair(
     count: int, block: int, seed: int, threshold: float, shuffle: Random
@@ -41,7 +41,7 @@ def test_a_pair_at_the_threshold_to_the_last_bit_is_decided_in_double_precision(
         assert ((3, 7) in set(zip(left.tolist(), right.tolist(), strict=True))) is expected
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(2, 60), st.integers(0, 1000), st.floats(-0.5, 0.9))
 def test_pairs_are_those_of_the_plain_double_loop(count: int, seed: int, threshold: float) -> None:
     vectors = unit(count, 4, seed)

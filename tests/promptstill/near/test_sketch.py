@@ -53,7 +53,7 @@ def test_a_product_of_sketches_is_never_below_the_cosine(
 @pytest.mark.parametrize("precision", [SINGLE, HALF])
 @pytest.mark.parametrize("sets", [1, 2])
 def test_sketches_change_no_pair(precision: Precision, sets: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.integers(2, 200), st.integers(0, 1000), st.sampled_from([0.2, 0.5, 1.0]), st.floats(0.3, 0.99))
     def check(count: int, seed: int, spread: float, threshold: float) -> None:
         left = clustered(count, seed, spread)
