@@ -120,14 +120,14 @@ def test_the_code_in_the_card_of_an_encoder_gives_its_values(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     make_project(tmp_path)
-    write_encoder_split(tmp_path, pooling, epochs=20, learning_rate=0.02)
+    write_encoder_split(tmp_path, pooling, epochs=60, learning_rate=0.02)
     spec = train_with_json_answers(tmp_path, LISTED)
     student = student_of("colour", spec)
     assert student["pooling"] == pooling
     code = code_for(student, spec)
     model = Encoder.load(model_dir(TASK), student, Script(spec).slots)
     answerer = Answerer(model, student_tokenizer(model_dir(TASK), "encoder"), spec, (48, 1))
-    check_lines(code, answerer, [*(row(i)["input"] for i in range(6)), "red [SEP] blue [CLS]"])
+    check_lines(code, answerer, [*(row(i)["input"] for i in range(18)), "red [SEP] blue [CLS]"])
     card = (report_dir(TASK) / "model_card.md").read_text()
     assert ModelCard(card).data.get("pipeline_tag") == "text-classification"
     assert "language model" not in card
