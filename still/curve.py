@@ -220,7 +220,7 @@ def plot(points: Sequence[Point], scores: Mapping[Who, Sequence[Score]], costs: 
     wide = (FRAME.right - FRAME.left) / ((last - first) or 1.0)
     xs = [round(FRAME.left + wide * (math.log(point.rows) - first), 2) for point in points]
     drawn = {
-        # Intervals that lie side by side can be told apart.
+        # Side by side, so that no interval hides another.
         who: [
             (x + BESIDE * number, up(score.value, ys), up(score.high, ys), up(score.low, ys))
             for x, score in zip(xs, scored, strict=True)

@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from promptstill.core.files import replacing
 from stages.report.curve import FRAME, Frame, Series, ticks
-from stages.report.render import TEMPLATES as REPORT
-from stages.report.render import percent
+from stages.report.render import render_html
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -93,13 +90,5 @@ def scatter(title: str, points: Sequence[tuple[float, float, str]]) -> Plot:
 def write_page(page: Path, template: str, **shown: Any) -> None:  # noqa: ANN401
     """Write a page from one of the templates here, which may use those of the report. Values are escaped, and
     a missing value is an error."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([TEMPLATES, REPORT]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = percent
     with replacing(page) as partial:
-        partial.write_text(environment.get_template(template).render(**shown), encoding="utf-8")
+        partial.write_text(render_html(template, TEMPLATES, **shown), encoding="utf-8")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import random
+import shutil
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from promptstill.core.paths import model_dir
-from tests.trained import TASK, train_to_be_killed
+from tests.trained import TASK, checkpoint_file, train_to_be_killed
 
 KILLS = 3
 
@@ -47,3 +49,20 @@ def killed(process: BaseProcess, file: Path, seconds: float) -> int:
 def files_of(project: Path) -> dict[str, bytes]:
     """The files of the student's folder."""
     return {path.name: path.read_bytes() for path in sorted((project / model_dir(TASK)).iterdir())}
+
+
+def check_kills(project: Path, seed: str) -> None:
+    """Train once undisturbed and once with kills, and compare every file of the student."""
+    ended(started(project))
+    expected = files_of(project)
+    assert "adapter_model.safetensors" in expected
+    assert not checkpoint_file(project).exists()
+
+    shutil.rmtree(project / model_dir(TASK))
+    pick = random.Random(seed)
+    steps = [killed(started(project), checkpoint_file(project), pick.uniform(0, 0.2)) for _ in range(KILLS)]
+    assert steps[0] > 0
+    assert steps == sorted(steps), "a training began anew"
+    assert not (project / model_dir(TASK)).exists()
+    ended(started(project))
+    assert files_of(project) == expected

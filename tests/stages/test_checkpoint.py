@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,19 @@ import tokenizers
 import torch
 
 from promptstill.console.errors import UserError
-from promptstill.core.paths import model_dir
 from stages.train import checkpoint
 from stages.train.checkpoint import Checkpoint, training_key
 from stages.train.trainer import train
-from tests.killed import KILLS, ended, files_of, killed, started
+from tests.killed import check_kills
 from tests.params import train_params
 from tests.stages.tiny_student import adapted, colours
-from tests.trained import TASK, checkpoint_file, write_split
+from tests.trained import write_split
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["plain", "dropout"])
 def test_a_training_that_is_killed_gives_the_same_student(project: Path, tiny: str, dropout: float) -> None:
     write_split(project, tiny, epochs=20, batch_size=2, token_dropout=dropout)
-    ended(started(project))
-    expected = files_of(project)
-    assert "adapter_model.safetensors" in expected
-    assert not checkpoint_file(project).exists()
-
-    shutil.rmtree(project / model_dir(TASK))
-    pick = random.Random(str(dropout))
-    steps = [killed(started(project), checkpoint_file(project), pick.uniform(0, 0.2)) for _ in range(KILLS)]
-    assert steps[0] > 0
-    assert steps == sorted(steps), "a training began anew"
-    assert not (project / model_dir(TASK)).exists()
-    ended(started(project))
-    assert files_of(project) == expected
+    check_kills(project, str(dropout))
 
 
 def interrupted(base: str, kept: Checkpoint, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> Any:

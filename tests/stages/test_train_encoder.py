@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +22,13 @@ from stages.train import adapter, encoder, trainer
 from stages.train.checkpoint import Checkpoint
 from stages.train.trainer import evaluate
 from tests.conftest import Run
-from tests.killed import KILLS, ended, files_of, killed, started
+from tests.killed import check_kills, files_of
 from tests.params import train_params
 from tests.project import LABELS, row
 from tests.rows import split_row
 from tests.stages.tiny_student import JSON
 from tests.tiny_encoder import make_tiny_encoder
-from tests.trained import TASK, checkpoint_file, write_encoder_split
+from tests.trained import TASK, write_encoder_split
 
 TEXTS = [row(i)["input"] for i in range(30)]
 ROWS = [
@@ -111,17 +109,7 @@ def test_the_same_training_gives_the_same_folder_and_another_seed_another(projec
 @pytest.mark.parametrize("dropout", [0.0, 0.3], ids=["plain", "dropout"])
 def test_a_training_that_is_killed_gives_the_same_student(project: Path, dropout: float) -> None:
     write_encoder_split(project, epochs=20, batch_size=2, token_dropout=dropout)
-    ended(started(project))
-    expected = files_of(project)
-    assert not checkpoint_file(project).exists()
-
-    shutil.rmtree(project / model_dir(TASK))
-    pick = random.Random(str(dropout))
-    steps = [killed(started(project), checkpoint_file(project), pick.uniform(0, 0.2)) for _ in range(KILLS)]
-    assert steps[0] > 0
-    assert steps == sorted(steps), "a training began anew"
-    ended(started(project))
-    assert files_of(project) == expected
+    check_kills(project, str(dropout))
 
 
 def test_the_loss_of_a_row_is_that_of_its_right_pieces(tmp_path: Path) -> None:

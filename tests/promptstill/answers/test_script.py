@@ -41,7 +41,6 @@ def stated(node: dict[str, Any]) -> list[Any]:
     return [value for value in values if jsonschema.Draft202012Validator(node).is_valid(value)]
 
 
-# Worked out before anything is drawn: the first use of jsonschema takes more than a second on a busy machine.
 STATED = [(node, value) for node in CONFIDENCES for value in stated(node)]
 
 
