@@ -17,6 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from promptstill.answers.measures import ACCURACY, measured, measures
 from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
@@ -91,9 +92,8 @@ def curve(task: str, baseline_only: bool) -> None:
 
     # Imported here, because they load torch and scikit-learn.
     from stages.eval.baselines import fitted_ngrams, ngrams_answers
-    from stages.eval.scores import ACCURACY, alike
 
-    texts = [row["input"] for row in rows["test"]]
+    texts, accuracy = [row["input"] for row in rows["test"]], measures(spec)[ACCURACY]
     points = []
     for share in shares_of(rows["train"]):
         print(f"{task}: a share of {len(share)} rows", file=sys.stderr, flush=True)
@@ -103,7 +103,7 @@ def curve(task: str, baseline_only: bool) -> None:
         answers["ngrams"] = ngrams_answers(fitted_ngrams(share, spec), share, texts, spec)
         right: dict[Who, list[bool]] = {
             who: [
-                alike(answer, row["answer"], ACCURACY, spec)
+                measured(answer, row["answer"], accuracy) == 1
                 for answer, row in zip(given, rows["test"], strict=True)
             ]
             for who, given in answers.items()

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from promptstill.answers.compare import closed_keys
+from promptstill.answers.compare import contradiction
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.paths import PARAMS
@@ -39,7 +39,7 @@ def show_thresholds(task: str, min_cosine: float | None, min_text_overlap: float
     if validate has not run.
     """
     params = DedupeParams.load(task)
-    keys = closed_keys(AnswerForm.load(task))
+    differ = contradiction(AnswerForm.load(task))
     current = (params.min_cosine, params.min_text_overlap)
     chosen = (
         params.min_cosine if min_cosine is None else min_cosine,
@@ -60,9 +60,9 @@ def show_thresholds(task: str, min_cosine: float | None, min_text_overlap: float
         ("params.yaml", current, now),
         ("asked for", chosen, then),
     ):
-        kept, removed = represent(rows, pairs, keys, params)
+        kept, removed = represent(rows, pairs, differ, params)
         sizes = [len(row["linked"]) + 1 for row in kept if row["linked"]]
-        conflicts = len(answer_conflicts(rows, pairs, keys, params))
+        conflicts = len(answer_conflicts(rows, pairs, differ, params))
         counts = (*thresholds, len(pairs), conflicts, len(sizes), max(sizes, default=1), len(removed))
         table.add_row(name, *map(str, counts))
     console = Console()

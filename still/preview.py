@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from promptstill.answers.compare import essence, same
+from promptstill.answers.compare import same
 from promptstill.answers.consensus import decide, parse_reply
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import iter_rows, read_rows
@@ -80,11 +80,11 @@ def unsteady(rows: list[SampledRow], spec: AnswerSpec) -> set[str] | None:
     if not twice:
         return None
 
-    def answer(sample: Sample) -> object:
-        parsed = parse_reply(sample["response"], sample["finish_reason"], spec).answer
-        return None if parsed is None else essence(parsed, spec)
+    def differ(first: Sample, second: Sample) -> bool:
+        left, right = (parse_reply(s["response"], s["finish_reason"], spec).answer for s in (first, second))
+        return (left, right) != (None, None) and not same(left, right, spec)
 
-    return {row["id"] for row in twice if answer(row["samples"][0]) != answer(row["samples"][1])}
+    return {row["id"] for row in twice if differ(*row["samples"][:2])}
 
 
 def by_slice(rows: list[SampledRow], flips: list[Flip], chance: set[str] | None) -> list[Line]:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptstill.answers.compare import closed_keys
+from promptstill.answers.compare import deciding_keys
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import did_you_mean
 from promptstill.core.files import compact_json
@@ -74,7 +74,7 @@ def _of_split(written: Written, split: SplitParams) -> Iterator[str]:
 
 
 def _stricter_links(written: Written, dedupe: DedupeParams, split: SplitParams) -> Iterator[str]:
-    if dedupe.across_labels and (written.spec is None or not closed_keys(written.spec)):
+    if dedupe.across_labels and (written.spec is None or not deciding_keys(written.spec)):
         # dedupe compares no answers then, so it leaves no near rows that could be apart.
         return
     for key, link, removal in (

@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from promptstill.answers.measures import measures
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_json
 from promptstill.core.paths import cache_dir, details_file, model_dir, report_dir
@@ -63,7 +64,7 @@ def scores(task: str) -> Table:
         f"request; model in {model_dir(task)}, report in {report_dir(task)}",
         caption_justify="left",
     )
-    further = list(AnswerSpec.load(task).rules.scored.values())
+    further = list(measures(AnswerSpec.load(task)))[1:]
     names = [key.removesuffix("_accuracy") for key in further]
     for column in ("set", "who", "accuracy", "low", "high", "F1", *names, "valid", "n"):
         table.add_column(column, justify="left" if column in ("set", "who") else "right", no_wrap=True)

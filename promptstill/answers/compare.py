@@ -1,47 +1,94 @@
 """When two answers are the same, and when they contradict each other.
 
-They are the same if all scored keys are equal, or if the whole text is. They contradict each other if one of
-the keys with listed values differs: two good texts are never equal to the letter, but two good decisions are.
+They are the same if they have the same label and every scored key compares as equal, or if the whole texts
+do; `normalise.yaml` says how each key is compared. They contradict each other if one of the keys with listed
+values differs: two good texts are seldom equal to the letter, but two good decisions are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+from promptstill.answers.likeness import alike, likeness
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.schema.shape import shape_of
-from promptstill.core.files import canonical_json
 from promptstill.rows.row import Answer
-
-
-def essence(answer: Answer, spec: AnswerForm) -> tuple[str, ...]:
-    """What two answers have in common exactly if they are the same: the scored values, or the text itself."""
-    return (answer,) if isinstance(answer, str) else values(answer, spec.scored)
-
-
-def values(answer: Answer, keys: Iterable[str]) -> tuple[str, ...]:
-    """The values of some keys of an object, for comparison; a text has none.
-
-    An absent key is the same as null, and the order of keys inside a value does not matter.
-    """
-    return () if isinstance(answer, str) else tuple(canonical_json(answer.get(key)) for key in keys)
 
 
 def same(left: Answer | None, right: Answer | None, spec: AnswerForm) -> bool:
     """Whether two answers are the same. A missing answer is not the same as any other."""
     if left is None or right is None:
         return False
-    return essence(left, spec) == essence(right, spec)
+    if left == right:
+        return True
+    # A label in a key is compared as that key is, a derived one as the text that it is.
+    labels = spec.label_key is not None or spec.label(left) == spec.label(right)
+    return labels and all(same_value(left, right, key, spec) for key in compared_keys(spec))
 
 
-def closed_keys(spec: AnswerForm) -> tuple[str, ...]:
-    """The scored keys beside the label whose values the schema lists: an enum, a constant or a boolean.
+def same_value(left: Answer, right: Answer, key: str, spec: AnswerForm) -> bool:
+    """Whether two answers have the same value at a key; an absent key is the same as null."""
+    return alike(value(left, key), value(right, key), spec.rules_of(key))
 
-    The stated confidence is never one of them, because it says how sure the teacher is, and not of what.
+
+def value_likeness(left: Answer, right: Answer, key: str, spec: AnswerForm) -> float:
+    """How alike the values of two answers at a key are, from 0 to 1."""
+    return likeness(value(left, key), value(right, key), spec.rules_of(key))
+
+
+def value(answer: Answer, key: str) -> Any:  # noqa: ANN401
+    """The value at a key, or the text if answers are texts; None if it is absent."""
+    return answer if isinstance(answer, str) else answer.get(key)
+
+
+def compared_keys(spec: AnswerForm) -> tuple[str, ...]:
+    """The keys by which answers are compared; the empty text for text answers."""
+    return spec.scored if spec.rules.format == "json" else ("",)
+
+
+def agreeing(answers: Sequence[Answer], spec: AnswerForm) -> list[int]:
+    """Positions of the answers that agree, in the largest group: those that are the same as one of them.
+
+    The answer that represents the group comes first: it is the most like the others. Of equal groups, and of
+    equally good representatives, the earliest wins.
     """
+    groups = [[i for i, other in enumerate(answers) if same(answer, other, spec)] for answer in answers]
+    group = max(groups, key=len, default=[])
+    return sorted(group, key=lambda i: (-_closeness(answers[i], [answers[j] for j in group], spec), i))
+
+
+def deciding_keys(spec: AnswerForm) -> tuple[str, ...]:
+    """The keys beside the label by which answers contradict each other.
+
+    These are the scored keys whose values the schema lists, and those that are compared as sets, texts or
+    numbers. A free value of an object that is compared to the letter is left out, because two good texts
+    differ too. So is the stated confidence, because it says how sure the teacher is, and not of what.
+    """
+    if spec.rules.format == "text":
+        return ("",)
     properties = spec.schema.get("properties", {})
     return tuple(
         key
-        for key in spec.scored[1:]
-        if key != spec.rules.confidence and shape_of(properties.get(key), spec.schema).enum is not None
+        for key in spec.rules.scored
+        if key != spec.rules.confidence
+        and (
+            shape_of(properties.get(key), spec.schema).enum is not None
+            or spec.rules_of(key).compare != "exact"
+        )
     )
+
+
+# Whether the answers of two rows contradict each other by what they say beside the label.
+Differ = Callable[[Answer, Answer], bool]
+
+
+def contradiction(spec: AnswerForm) -> Differ:
+    """What tells whether two answers differ in one of the deciding keys."""
+    keys = deciding_keys(spec)
+    return lambda left, right: any(not same_value(left, right, key, spec) for key in keys)
+
+
+def _closeness(answer: Answer, others: Sequence[Answer], spec: AnswerForm) -> float:
+    """The sum of how alike an answer is to others, over the compared keys."""
+    return sum(value_likeness(answer, other, key, spec) for other in others for key in compared_keys(spec))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from promptstill.answers.compare import essence
+from promptstill.answers.compare import agreeing
 from promptstill.answers.spec import AnswerSpec, Parsed
 from promptstill.rows.row import Decision, Problem, Sample
 
@@ -35,17 +34,16 @@ def reader(spec: AnswerSpec) -> Read:
 def decide(samples: Sequence[Sample], spec: AnswerSpec, read: Read | None = None) -> Decision:
     """One answer from several samples.
 
-    The answer is the first sample of the largest group of samples that are the same; of equal groups, the one
-    with the earliest sample wins. A sample that does not parse has no vote: `agreement` is that group's share
-    of the valid samples, and `dissent` counts the valid samples outside it. `score` is the lowest grade in
-    that group, if the teacher graded its samples. `read` is a `reader` that several calls share.
+    The answer represents the largest group of samples that agree; `compare.agreeing` says which sample that
+    is. A sample that does not parse has no vote: `agreement` is that group's share of the valid samples, and
+    `dissent` counts the valid samples outside it. `score` is the lowest grade in that group, if the teacher
+    graded its samples. `read` is a `reader` that several calls share.
     """
     read = read or reader(spec)
     parsed = [read(sample["response"], sample["finish_reason"]) for sample in samples]
-    essences = [None if reply.answer is None else essence(reply.answer, spec) for reply in parsed]
-    votes = Counter(vote for vote in essences if vote is not None)
-    if not votes:
-        first = parsed[0] if parsed else Parsed(None, "no_answer", "the teacher gave none")
+    valid = [(i, reply.answer) for i, reply in enumerate(parsed) if reply.answer is not None]
+    if not valid:
+        unread = parsed[0] if parsed else Parsed(None, "no_answer", "the teacher gave none")
         return {
             "answer": None,
             "label": None,
@@ -55,26 +53,22 @@ def decide(samples: Sequence[Sample], spec: AnswerSpec, read: Read | None = None
             "dissent": 0,
             "answer_sample": None,
             "repairs": [],
-            "problem": first.problem,
-            "problem_detail": first.detail,
+            "problem": unread.problem,
+            "problem_detail": unread.detail,
         }
-    # Counter.most_common is stable: of equal groups, the one that was seen first leads.
-    winner, count = votes.most_common(1)[0]
-    group = [i for i, vote in enumerate(essences) if vote == winner]
-    valid = votes.total()
-    answer = parsed[group[0]].answer
-    assert answer is not None
+    group = [valid[position] for position in agreeing([answer for _, answer in valid], spec)]
+    first, answer = group[0]
     decision: Decision = {
         "answer": answer,
         "label": spec.label(answer),
         "confidence": spec.confidence(answer),
-        "agreement": round(count / valid, 4),
-        "valid_samples": valid,
-        "dissent": valid - count,
-        "answer_sample": samples[group[0]]["sample"],
-        "repairs": list(parsed[group[0]].repairs),
+        "agreement": round(len(group) / len(valid), 4),
+        "valid_samples": len(valid),
+        "dissent": len(valid) - len(group),
+        "answer_sample": samples[first]["sample"],
+        "repairs": list(parsed[first].repairs),
         "problem": None,
         "problem_detail": None,
     }
-    scores = [score for i in group if (score := samples[i].get("score")) is not None]
+    scores = [score for i, _ in group if (score := samples[i].get("score")) is not None]
     return {"score": min(scores), **decision} if scores else decision

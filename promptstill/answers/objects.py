@@ -17,13 +17,15 @@ from promptstill.rows.row import Answer
 _FENCE_BEFORE = re.compile(r"\s*```[a-zA-Z]*\s*")
 # What a template has in the place of a label: nothing, `...`, `<category>`, `[label]`, `a | b`.
 _PLACEHOLDER = re.compile(r"(?:\.{2,}|…|<.*>|\[.*\]|\{.*\}|.*\|.*)?", re.DOTALL)
+# What it has in the place of a free text, which may hold the other signs itself.
+_DOTS = re.compile(r"\.{2,}|…")
 
 
 class ObjectReader:
     """Reads the objects of one task."""
 
     def __init__(self, form: AnswerForm) -> None:
-        """The reader for the objects that `form` describes; `form` names a label."""
+        """The reader for the objects that `form` describes."""
         rules, properties = form.rules, form.schema.get("properties", {})
         self.values = {
             name: ValueReader(rules.keys.get(name, AS_WRITTEN), node, form.schema)
@@ -33,9 +35,13 @@ class ObjectReader:
         known = {name: name for name in properties} | names
         self._keys = Spellings(known, (without_case, without_separators, letters))
         self._folded_keys = {letters(name) for name in known}
-        self._label, self._python = str(rules.label), rules.python
-        self._label_words = _words_of(self.values[self._label])
-        self._stated = _stating([name for name, key in known.items() if key == self._label])
+        # An object without these keys only shows the format.
+        self._telling = form.scored if form.label_key is None else (form.label_key,)
+        self._python = rules.python
+        # Without a key for the label, no single word names it.
+        self._label = None if form.label_key is None else self.values[form.label_key]
+        self._label_words = None if self._label is None else _words_of(self._label)
+        self._stated = _stating([name for name, key in known.items() if key == form.label_key])
 
     def read(self, reply: str) -> tuple[Answer, set[str]]:
         """The answer, not yet checked against the schema, and the repairs that it took.
@@ -56,7 +62,7 @@ class ObjectReader:
             if not self._is_template(part, reply) and not self._agrees(part, answer):
                 raise ReplyError("several_answers", "an earlier object in the reply may be another answer")
         if repairs & {"prose"} and self._prose_contradicts(reply, [*earlier, last], answer):
-            raise ReplyError("several_answers", f"the text states another {self._label} than the object")
+            raise ReplyError("several_answers", f"the text states another {self._telling[0]} than the object")
         if last.python and not self._python:
             raise ReplyError("not_json", "Python's notation; `python: true` in normalise.yaml reads it")
         return answer, repairs
@@ -81,18 +87,25 @@ class ObjectReader:
         return isinstance(value, list) and any(self._has_a_key(item) for item in value)
 
     def _is_template(self, part: Fragment, reply: str) -> bool:
-        """Whether a part only shows the format: it has a placeholder as label, or names no label at all."""
+        """Whether a part only shows the format: it has a placeholder as label, or names no label at all.
+
+        Without a key for the label, a placeholder in any scored key shows it.
+        """
         if part.value is None:
             text = letters(reply[part.start : part.end])
             words = self._label_words
             return part.closed and words is not None and not any(word in text for word in words)
-        labels = [content for key, content in part.value.items() if self._keys.find(key) == self._label]
+        members = [(self._keys.find(key), content) for key, content in part.value.items()]
         return any(
-            isinstance(label, str)
-            and _PLACEHOLDER.fullmatch(label.strip()) is not None
-            and not self.values[self._label].shape.has(label)
-            for label in labels
+            key in self._telling and isinstance(content, str) and self._is_placeholder(key, content)
+            for key, content in members
         )
+
+    def _is_placeholder(self, key: str | None, content: str) -> bool:
+        value = self.values[str(key)]
+        if value.shape.enum is None:
+            return _DOTS.fullmatch(content.strip()) is not None
+        return _PLACEHOLDER.fullmatch(content.strip()) is not None and not value.shape.has(content)
 
     def _agrees(self, part: Fragment, answer: dict[str, Any]) -> bool:
         """Whether a part says the same as the answer, as far as it says anything."""
@@ -106,13 +119,13 @@ class ObjectReader:
 
     def _prose_contradicts(self, reply: str, parts: list[Fragment], answer: dict[str, Any]) -> bool:
         """Whether the text outside the objects states another label of the enum, as in `category: other`."""
-        label, own = self.values[self._label].listed, canonical_json(answer.get(self._label))
-        if label.enum is None:
+        if self._label is None or self._label.listed.enum is None:
             return False
+        label, own = self._label.listed, canonical_json(answer.get(self._telling[0]))
         edges = [0, *(edge for part in parts for edge in (part.start, part.end)), len(reply)]
         outside = "\n".join(reply[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
         words = (match.strip(" .!\t") for match in self._stated.findall(outside))
-        stated = (self.values[self._label].read_item(word) for word in words)
+        stated = (self._label.read_item(word) for word in words)
         return any(label.has(value) and canonical_json(value) != own for value in stated)
 
     def _canonical(self, value: dict[str, Any], repairs: set[str]) -> dict[str, Any]:

@@ -16,7 +16,9 @@ from typing import Any, Self
 from promptstill.answers.objects import ObjectReader
 from promptstill.answers.parsed import Parsed, ReplyError
 from promptstill.answers.references import check_references
-from promptstill.answers.schema.form import AnswerForm, Normalisation, ValueRules
+from promptstill.answers.refusal import RefusalReader
+from promptstill.answers.schema.form import ANY_TEXT, AnswerForm
+from promptstill.answers.schema.rules import DerivedLabel, Normalisation, ValueRules
 from promptstill.answers.schema.shape import Shape, shape_of
 from promptstill.answers.stable import check_stable
 from promptstill.answers.texts import TextReader
@@ -49,9 +51,14 @@ class AnswerSpec(AnswerForm):
 
     @cached_property
     def label_shape(self) -> Shape:
-        """What the schema says about labels."""
-        label = self.rules.label
-        return shape_of(self.schema["properties"][label] if label else self.schema, self.schema)
+        """What labels there are: those of a rule, or what the schema says about their key or text."""
+        rule = self.rules.label
+        if isinstance(rule, DerivedLabel):
+            return Shape(frozenset({"string"}), (*rule.labels, rule.otherwise))
+        if rule is not None:
+            return shape_of(self.schema["properties"][rule], self.schema)
+        shape = shape_of(self.schema, self.schema)
+        return Shape(frozenset({"string"}), (ANY_TEXT,)) if shape.enum is None else shape
 
     @property
     def open_labels(self) -> bool:
@@ -64,6 +71,10 @@ class AnswerSpec(AnswerForm):
     def reader(self) -> TextReader | ObjectReader:
         """What finds the answer in a reply."""
         return TextReader(self) if self.rules.format == "text" else ObjectReader(self)
+
+    @cached_property
+    def _refusals(self) -> RefusalReader | None:
+        return None if self.rules.refusal is None else RefusalReader(self.rules.refusal)
 
     @cached_property
     def _valid(self) -> set[str]:
@@ -79,6 +90,8 @@ class AnswerSpec(AnswerForm):
             return Parsed(None, "no_answer", "empty reply")
         try:
             answer, repairs = self.reader.read(reply)
+            if self._refusals is not None:
+                answer = self._refusals.read(answer, repairs)
             self._check(answer)
         except ReplyError as error:
             # A detail may quote half of a surrogate pair, which no file in UTF-8 can hold.
@@ -108,7 +121,7 @@ class AnswerSpec(AnswerForm):
         errors = sorted(self.validator.iter_errors(answer), key=lambda e: (e.json_path, e.message))
         if errors:
             raise ReplyError("schema_mismatch", f"{errors[0].json_path}: {errors[0].message}")
-        if self.rules.format == "json" and self.rules.label not in answer:
-            raise ReplyError("no_label", f"$.{self.rules.label} is absent, and it names the label")
+        if self.label_key is not None and self.label_key not in answer:
+            raise ReplyError("no_label", f"$.{self.label_key} is absent, and it names the label")
         if len(self._valid) < MOST_KNOWN:
             self._valid.add(text)

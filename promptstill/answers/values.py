@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from promptstill.answers.schema.form import ValueRules
+from promptstill.answers.schema.rules import ValueRules
 from promptstill.answers.schema.shape import Shape, node_of, shape_of, typed
 from promptstill.answers.spelling import Spellings, without_case, without_separators
 

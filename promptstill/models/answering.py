@@ -110,7 +110,8 @@ class Answerer:
 
     def given(self, texts: Sequence[str], pieces: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
         """The model's log-probabilities of the pieces of each listed key, shape (texts, pieces),
-        given that the listed keys before it have the `pieces` of each text, one for each slot."""
+        given that the listed keys before it have the `pieces` of each text, one for each slot. Rows
+        whose piece is implied have no meaning."""
         slots = {slot.key: (i, slot) for i, slot in enumerate(self.script.slots)}
         known = {
             key: np.empty((len(texts), len(slot.pieces))) for key, (_, slot) in slots.items() if slot.closed
@@ -138,8 +139,9 @@ class Answerer:
         }
 
     def _answered(self, reply: Reply) -> StudentAnswer:
-        scored = self._form.scored or ("",)
-        confidence = math.prod(value for key, value in reply.probabilities.items() if key in scored)
+        confidence = math.prod(
+            value for key, value in reply.probabilities.items() if key in self.script.scored
+        )
         confidences = {key: round(value, 4) for key, value in reply.probabilities.items()}
         answer = None
         if not reply.cut_off:

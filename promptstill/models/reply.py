@@ -36,9 +36,18 @@ def undecided(key: str, rows: Sequence[int], values: np.ndarray) -> np.ndarray:
     return values
 
 
+def implied(slot: Slot, reply: Reply) -> str | None:
+    """The piece of a slot that the label before it leaves no choice about."""
+    return slot.implied.get(reply.pieces[0]) if reply.pieces else None
+
+
 def take(slot: Slot, values: np.ndarray, replies: Sequence[Reply]) -> list[int]:
     """Answer a closed slot with the most probable piece of each row, from log-probabilities of shape (rows,
-    pieces); return the positions of the pieces."""
+    pieces), or with the piece that is implied; return the positions of the pieces."""
+    for reply, of_row in zip(replies, values, strict=True):
+        if (piece := implied(slot, reply)) is not None:
+            of_row[:] = -np.inf
+            of_row[slot.pieces.index(piece)] = 0.0
     taken: list[int] = values.argmax(axis=1).tolist()
     for reply, of_row, best in zip(replies, values, taken, strict=True):
         reply.pieces.append(slot.pieces[best])

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -19,7 +20,7 @@ from transformers import DynamicCache
 
 from promptstill.models.choices import Choices
 from promptstill.models.grammar import Writer
-from promptstill.models.reply import Judge, Reply, take, undecided
+from promptstill.models.reply import Judge, Reply, implied, take, undecided
 from promptstill.models.student import input_ids
 from promptstill.models.tokens import around_input, as_text
 
@@ -104,10 +105,17 @@ class Scorer:
         judge: Judge,
     ) -> list[list[int]]:
         """Answer a closed slot; return the tokens that the choices add."""
+        if all(implied(choices.slot, reply) is not None for reply in replies):
+            take(choices.slot, np.zeros((len(replies), len(choices.slot.pieces))), replies)
+            return pending
+        free = [implied(choices.slot, reply) is None for reply in replies]
         logits = state.read(pending, choices)
         values = judge(choices.slot.key, rows, choices.log_probabilities(logits))
         taken = take(choices.slot, values, replies)
-        return [list(choices.sequences[best]) for best in taken]
+        return [
+            list(choices.sequences[best]) if is_free else []
+            for best, is_free in zip(taken, free, strict=True)
+        ]
 
     def _write(
         self,
@@ -118,11 +126,13 @@ class Scorer:
         replies: list[Reply],
     ) -> list[list[int]]:
         """Decode a free slot; return the tokens that are not read yet."""
+        known = [implied(choices.slot, reply) for reply in replies]
+        open_rows = {i for i, piece in enumerate(known) if piece is None}
         values = [writer.begin() for _ in replies]
         written: list[list[int]] = [[] for _ in replies]
         sums = [0.0] * len(replies)
-        last: list[list[int]] = [[] for _ in replies]
-        open_rows = set(range(len(replies)))
+        # If nothing is decoded here, what is not read stays so.
+        last: list[list[int]] = [[] for _ in replies] if open_rows else pending
         while open_rows:
             logits = state.read(pending)[:, 0].float()
             pending = [[] for _ in replies]
@@ -140,8 +150,9 @@ class Scorer:
                     open_rows.remove(i)
                 else:
                     pending[i] = [token]
-        for reply, tokens, total in zip(replies, written, sums, strict=True):
-            reply.pieces.append(self._tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
+        for reply, piece, tokens, total in zip(replies, known, written, sums, strict=True):
+            text = self._tokenizer.decode(tokens, clean_up_tokenization_spaces=False)
+            reply.pieces.append(text if piece is None else piece)
             reply.probabilities[choices.slot.key] = math.exp(total)
         return last
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from promptstill.answers.compare import essence
+from promptstill.answers.compare import agreeing
 from promptstill.answers.consensus import parse_reply
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
@@ -158,9 +157,8 @@ class Inquiry(Generic[Row]):
         spec = self.questions.spec
         replies = [self.known[request.key] for request in self._asked]
         parsed = [parse_reply(r["response"], r.get("finish_reason"), spec).answer for r in replies]
-        votes = Counter(essence(answer, spec) for answer in parsed if answer is not None)
-        leading = max(votes.values(), default=0)
-        return 2 * leading <= votes.total() or votes.total() < self.questions.settings.samples
+        valid = [answer for answer in parsed if answer is not None]
+        return 2 * len(agreeing(valid, spec)) <= len(valid) or len(valid) < self.questions.settings.samples
 
     def _grade(self, sample: Request) -> Request:
         assert self.questions.rubric is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptstill.answers.compare import closed_keys
+from promptstill.answers.compare import contradiction
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
@@ -25,19 +25,19 @@ def main(task: str) -> None:
     """Write `data/dedupe/<task>/{rows,removed,review_queue}.jsonl`, `metrics.json` there, and the histogram
     `metrics/<task>/similarities.csv`."""
     params = DedupeParams.load(task)
-    keys = closed_keys(AnswerForm.load(task))
+    differ = contradiction(AnswerForm.load(task))
     with open_engine(params.engine, f"{PARAMS}: {task}.dedupe.engine") as engine:
         corpus = embedded(kept_rows(task), params.encoder, engine)
         pairs = near_pairs(corpus.vectors, corpus.texts, params.min_cosine, params.min_text_overlap, engine)
-        kept, removed = represent(corpus.rows, pairs, keys, params)
+        kept, removed = represent(corpus.rows, pairs, differ, params)
         flooded: list[FloodedRow] = []
         if params.flooding is not None:
             loose = params.flooding
             position = {row["id"]: i for i, row in enumerate(corpus.rows)}
             left = corpus.take([position[row["id"]] for row in kept])
             alike = near_pairs(left.vectors, left.texts, loose.min_cosine, loose.min_text_overlap, engine)
-            kept, flooded = without_floods(kept, alike, loose.most, keys, params)
-    conflicts = answer_conflicts(corpus.rows, pairs, keys, params)
+            kept, flooded = without_floods(kept, alike, loose.most, differ, params)
+    conflicts = answer_conflicts(corpus.rows, pairs, differ, params)
     queue = conflict_queue(corpus.rows, conflicts)
     sample = corpus.take(evenly(len(corpus.rows), ROWS))
     around = each_near_pair(sample.vectors, sample.texts, max(0.0, params.min_cosine - MARGIN), 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptstill.answers.compare import values
+from promptstill.answers.compare import Differ
 from promptstill.near.components import connected
 from promptstill.near.pairs import Pair
 from promptstill.rows.review_queue import QueueEntry, certainty, queue_entry
@@ -15,17 +15,17 @@ from stages.dedupe.params import DedupeParams
 CONFLICT = "answer_conflict"
 
 
-def contradict(rows: Sequence[KeptRow], pair: Pair, keys: Sequence[str], params: DedupeParams) -> bool:
+def contradict(rows: Sequence[KeptRow], pair: Pair, differ: Differ, params: DedupeParams) -> bool:
     """Whether the answers of a pair contradict each other: by their labels, unless `across_labels` is set, or
-    by the value of one of `keys`."""
+    because they `differ`."""
     left, right = rows[pair.left], rows[pair.right]
     if not params.across_labels and left["label"] != right["label"]:
         return True
-    return values(left["answer"], keys) != values(right["answer"], keys)
+    return differ(left["answer"], right["answer"])
 
 
 def answer_conflicts(
-    rows: Sequence[KeptRow], pairs: Sequence[Pair], keys: Sequence[str], params: DedupeParams
+    rows: Sequence[KeptRow], pairs: Sequence[Pair], differ: Differ, params: DedupeParams
 ) -> list[Pair]:
     """The pairs whose answers contradict each other: an answer is wrong, or the boundary between the two is
     soft. A pair is left out if a person has decided about both rows."""
@@ -33,7 +33,7 @@ def answer_conflicts(
         pair
         for pair in pairs
         if (rows[pair.left]["review"] is None or rows[pair.right]["review"] is None)
-        and contradict(rows, pair, keys, params)
+        and contradict(rows, pair, differ, params)
     ]
 
 

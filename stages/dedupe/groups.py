@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 
+from promptstill.answers.compare import Differ
 from promptstill.near.pairs import Pair
 from promptstill.rows.origin import origin
 from promptstill.rows.row import DedupedRow, FloodedRow, KeptRow, Origin, RemovedRow
@@ -14,18 +14,18 @@ from stages.dedupe.params import DedupeParams
 
 
 def represent(
-    rows: list[KeptRow], pairs: list[Pair], keys: Sequence[str], params: DedupeParams
+    rows: list[KeptRow], pairs: list[Pair], differ: Differ, params: DedupeParams
 ) -> tuple[list[DedupedRow], list[RemovedRow]]:
     """Split rows into representatives, which stay, and their near-duplicates, which leave; both in the order
     given.
 
     A row leaves only for a row that it is near to and does not contradict, the nearest such row that stays.
-    `keys` are the keys of an answer that are compared beside the label. A row that stays gets its own id as
+    `differ` compares answers beside the label. A row that stays gets its own id as
     `group`, its most similar partner as `nearest`, and the origins of the rows that it represents as
     `linked`. A row that leaves gets the row that it left for as `group`, `nearest` and `removed_for`.
     """
     partners = partners_of(pairs)
-    alike = partners_of(pair for pair in pairs if not contradict(rows, pair, keys, params))
+    alike = partners_of(pair for pair in pairs if not contradict(rows, pair, differ, params))
     stay = cover(rows, alike, 1, params.slice_minimum)
     left = leaving(rows, alike, stay)
     represented: dict[int, list[Origin]] = defaultdict(list)
@@ -55,7 +55,7 @@ def represent(
 
 
 def without_floods(
-    rows: list[DedupedRow], pairs: list[Pair], most: int, keys: Sequence[str], params: DedupeParams
+    rows: list[DedupedRow], pairs: list[Pair], most: int, differ: Differ, params: DedupeParams
 ) -> tuple[list[DedupedRow], list[FloodedRow]]:
     """Limit paraphrases per source: rows that stay, and rows that leave; both in the order given.
 
@@ -67,7 +67,7 @@ def without_floods(
         pair
         for pair in pairs
         if rows[pair.left]["source"] == rows[pair.right]["source"]
-        and not contradict(rows, pair, keys, params)
+        and not contradict(rows, pair, differ, params)
     )
     stay = cover(rows, partners, most, params.slice_minimum)
     left: list[FloodedRow] = [

@@ -30,13 +30,17 @@ def wilson(hits: float, count: int, level: float) -> tuple[float, float]:
     return round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4)
 
 
-def interval(right: Sequence[bool], components: Sequence[str], level: float) -> tuple[float, float]:
-    """The interval of the share of `right`, where cases of equal `components` depend on each other."""
+def interval(right: Sequence[float], components: Sequence[str], level: float) -> tuple[float, float]:
+    """The interval of the mean of `right`, where cases of equal `components` depend on each other.
+
+    Values are 0 or 1, or between them, such as an F1. Wilson's interval is then too wide, because values
+    between 0 and 1 vary less than zeros and ones of the same mean.
+    """
     names, of_case = np.unique(np.array(components, dtype=object), return_inverse=True)
     hits, sizes = np.bincount(of_case, weights=right), np.bincount(of_case)
     if len(names) == len(right):
         return wilson(float(hits.sum()), len(right), level)
-    if len(names) < FEWEST_COMPONENTS or all(right) or not any(right):
+    if len(names) < FEWEST_COMPONENTS or min(right) == 1 or not any(right):
         return wilson(float(hits.sum() / sizes.sum()) * len(names), len(names), level)
     shares = _resampled(hits, sizes)
     low, high = np.quantile(shares, [(1 - level) / 2, (1 + level) / 2])
@@ -44,9 +48,9 @@ def interval(right: Sequence[bool], components: Sequence[str], level: float) -> 
 
 
 def difference(
-    left: Sequence[bool], right: Sequence[bool], components: Sequence[str], level: float
+    left: Sequence[float], right: Sequence[float], components: Sequence[str], level: float
 ) -> tuple[float, float, float]:
-    """The share of `left` minus the share of `right` over the same cases, with its interval.
+    """The mean of `left` minus the mean of `right` over the same cases, with its interval.
 
     This is the adjusted Wald interval for matched pairs (Agresti and Min 2005), with components as the
     clusters of its variance. It adds one observation in which both agree, and one in which they differ, half

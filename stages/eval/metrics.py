@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from promptstill.answers.measures import measures
 from promptstill.answers.spec import AnswerSpec
 from stages.eval.contestants import BASELINES, CONTESTANTS, Answered, SetName, among
 from stages.eval.outcomes import outcome_counts
@@ -61,7 +62,7 @@ def headline(scored: Mapping[str, Any], train_rows: int, spec: AnswerSpec) -> di
     return {
         "cases": student["n"],
         **{key: student[key] for key in ("accuracy", "accuracy_low", "accuracy_high")},
-        **{key: student[key] for key in spec.rules.scored.values()},
+        **{name: student[name] for name in measures(spec)},
         "baseline": scored[scored["better_baseline"]]["accuracy"],
         "train_rows": train_rows,
     }

@@ -10,22 +10,22 @@ import numpy as np
 
 from promptstill.answers.classes import class_name
 from promptstill.answers.compare import same
+from promptstill.answers.measures import Measure, measured, measures, shares
 from promptstill.answers.prediction import OUTCOMES, Outcome
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 from stages.eval.contestants import Answered
-from stages.eval.scores import ACCURACY, alike
 
 # The name of a label or slice, or the bounds of a length.
 Group = TypeVar("Group", str, tuple[int, int])
 
 
-def outcome(case: Answered, spec: AnswerSpec, metric: str | None = None) -> Outcome:
-    """The outcome of a case by all scored keys, or by what one metric compares."""
+def outcome(case: Answered, spec: AnswerSpec, measure: Measure | None = None) -> Outcome:
+    """The outcome of a case by all scored keys, or by what one measure compares."""
     student, teacher, truth = case.answers["student"], case.answers["teacher"], case.case["answer"]
 
     def equal(left: Answer | None, right: Answer | None) -> bool:
-        return same(left, right, spec) if metric is None else alike(left, right, metric, spec)
+        return same(left, right, spec) if measure is None else measured(left, right, measure) == 1
 
     if equal(student, truth):
         return "right" if equal(teacher, truth) else "corrected"
@@ -47,8 +47,8 @@ def outcome_counts(cases: Sequence[Answered], spec: AnswerSpec) -> dict[str, Any
     return {
         "all": _counts(outcomes),
         "by_metric": {
-            metric: _counts([outcome(case, spec, metric) for case in cases])
-            for metric in (ACCURACY, *spec.rules.scored.values())
+            name: _counts([outcome(case, spec, measures(spec)[name]) for case in cases])
+            for name in shares(spec)
         },
         "by_label": _by(labels, outcomes),
         "by_slice": _by([case.case["slices"] for case in cases], outcomes),

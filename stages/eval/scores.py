@@ -9,15 +9,14 @@ from typing import Any
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from promptstill.answers.classes import INVALID, class_pair
-from promptstill.answers.compare import same, values
+from promptstill.answers.compare import same
+from promptstill.answers.measures import ACCURACY, measured, measures
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 from stages.eval.contestants import Answered, Contestant
 from stages.eval.intervals import difference, interval
 from stages.eval.verdict import verdict
 
-# The metric of the label.
-ACCURACY = "accuracy"
 LABEL_COLUMNS = ("label", "precision", "recall", "f1", "cases")
 SLICE_COLUMNS = ("slice", "cases", "slice_and_cases", "who", "accuracy", "low", "high")
 
@@ -37,7 +36,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class SliceScore:
-    """Accuracy of the label on one slice, with its interval."""
+    """Accuracy on one slice, with its interval."""
 
     name: str
     cases: int
@@ -55,8 +54,7 @@ def judged(cases: Iterable[Answered], contestant: Contestant) -> list[Judged]:
 
 
 def scores(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> dict[str, Any]:
-    """Accuracy of the label with its interval, macro F1, share of valid answers, and accuracy of every other
-    scored key.
+    """Macro F1 of the labels, share of valid answers, and every measure with its interval.
 
     An invalid answer is wrong everywhere. `n` is the number of cases, `components` of how many components
     they are.
@@ -69,40 +67,27 @@ def scores(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> dict[str,
         "macro_f1": round(float(macro_f1), 4),
         "valid": _share(sum(case.answer is not None for case in cases), len(cases)),
     }
-    for name in (ACCURACY, *spec.rules.scored.values()):
-        right = [alike(case.answer, case.truth, name, spec) for case in cases]
-        low, high = interval(right, components, level)
-        metrics |= {name: _share(sum(right), len(cases)), f"{name}_low": low, f"{name}_high": high}
+    for name, measure in measures(spec).items():
+        values = [measured(case.answer, case.truth, measure) for case in cases]
+        low, high = interval(values, components, level)
+        metrics |= {name: _share(sum(values), len(cases)), f"{name}_low": low, f"{name}_high": high}
     return metrics | {"n": len(cases), "components": len(set(components))}
 
 
 def gains(
     student: Sequence[Judged], other: Sequence[Judged], spec: AnswerSpec, level: float
 ) -> dict[str, dict[str, Any]]:
-    """How much more accurate the student is than another contestant on the same cases: the difference of the
-    accuracies with its interval and the verdict, for the label and every other scored key."""
+    """How much better the student is than another contestant on the same cases: the difference of every
+    measure with its interval and the verdict."""
     components = [case.component for case in student]
     differences = {}
-    for name in (ACCURACY, *spec.rules.scored.values()):
+    for name, measure in measures(spec).items():
         ours, theirs = (
-            [alike(case.answer, case.truth, name, spec) for case in cases] for cases in (student, other)
+            [measured(case.answer, case.truth, measure) for case in cases] for cases in (student, other)
         )
         value, low, high = difference(ours, theirs, components, level)
         differences[name] = {"difference": value, "low": low, "high": high, "verdict": verdict(low, high)}
     return differences
-
-
-def alike(left: Answer | None, right: Answer | None, metric: str, spec: AnswerSpec) -> bool:
-    """Whether two answers are the same by one metric: `accuracy` compares the label, the others their key.
-
-    A missing answer is not the same as any other.
-    """
-    if left is None or right is None:
-        return False
-    if metric == ACCURACY:
-        return spec.label(left) == spec.label(right)
-    keys = [key for key, name in spec.rules.scored.items() if name == metric]
-    return values(left, keys) == values(right, keys)
 
 
 def agreement(left: Sequence[Judged], right: Sequence[Judged], spec: AnswerSpec) -> float:
@@ -130,12 +115,13 @@ def confusion(cases: Sequence[Judged], spec: AnswerSpec) -> list[tuple[str, str]
 
 
 def slice_table(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> list[SliceScore]:
-    """Accuracy of the label for `all` and for every slice that has cases."""
+    """Accuracy for `all` and for every slice that has cases."""
     names = {name for case in cases for name in case.slices}
+    accuracy = measures(spec)[ACCURACY]
     table = []
     for name in ["all", *sorted(names)]:
         part = [case for case in cases if name == "all" or name in case.slices]
-        right = [spec.label(case.truth) == _label(case, spec) for case in part]
+        right = [measured(case.answer, case.truth, accuracy) for case in part]
         bounds = interval(right, [case.component for case in part], level)
         table.append(SliceScore(name, len(part), _share(sum(right), len(part)), *bounds))
     return table
@@ -158,5 +144,5 @@ def _label(case: Judged, spec: AnswerSpec) -> str:
     return INVALID if case.answer is None else spec.label(case.answer)
 
 
-def _share(part: int, whole: int) -> float:
+def _share(part: float, whole: int) -> float:
     return round(part / whole, 4) if whole else 0.0

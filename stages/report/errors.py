@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from promptstill.answers.measures import ACCURACY
 from promptstill.answers.prediction import ERRORS, Outcome
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import JsonObject
@@ -78,9 +79,9 @@ def _complete(counts: Counts) -> Counts:
 
 def _metrics(spec: AnswerSpec) -> dict[str, str]:
     """The metric of every scored key, if there are several."""
-    if not spec.rules.scored or spec.rules.label is None:
+    if not spec.rules.scored:
         return {}
-    return {spec.rules.label: "accuracy", **spec.rules.scored}
+    return {spec.label_key or "label": ACCURACY, **spec.rules.scored}
 
 
 def _lines(groups: Mapping[str, Counts]) -> list[tuple[str, Counts]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from promptstill.answers.measures import measures
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import JsonObject
 from stages.report.build import SETS, Table
@@ -83,13 +84,12 @@ def contestants(metrics: JsonObject, spec: AnswerSpec) -> dict[str, list[Contest
 
 
 def scores(entry: JsonObject, spec: AnswerSpec) -> list[Score]:
-    """The scores of one contestant: accuracy, macro F1, valid answers, and the accuracy of every other scored
-    key."""
+    """The scores of one contestant: accuracy, macro F1, valid answers, and every other measure."""
     return [
         _with_interval("accuracy", "accuracy", entry),
         Score("macro F1", entry["macro_f1"]),
         Score("valid answers", entry["valid"]),
-        *(_with_interval(key.replace("_", " "), key, entry) for key in spec.rules.scored.values()),
+        *(_with_interval(name.replace("_", " "), name, entry) for name in list(measures(spec))[1:]),
     ]
 
 
@@ -100,17 +100,13 @@ def opponents(metrics: JsonObject, spec: AnswerSpec) -> dict[str, list[Opponent]
             Opponent(
                 who,
                 who == metrics[name]["better_baseline"],
-                [_lead(key, metrics[name]["student_minus"][who][key]) for key in _accuracies(spec)],
+                [_lead(key, metrics[name]["student_minus"][who][key]) for key in measures(spec)],
             )
             for who in CONTESTANTS
             if who in metrics[name]["student_minus"]
         ]
         for name in SETS
     }
-
-
-def _accuracies(spec: AnswerSpec) -> tuple[str, ...]:
-    return "accuracy", *spec.rules.scored.values()
 
 
 def _lead(key: str, entry: JsonObject) -> Lead:

@@ -91,7 +91,7 @@ def untrained(rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: 
     # Seeded here, so that what was loaded before draws no random number of the adapter.
     torch.manual_seed(params.seed)
     model = Encoder(with_lora(base, params), pooling_of(params.base), script.slots)
-    scored = [slot.key in ("", *form.scored) for slot in script.slots]
+    scored = [slot.key in script.scored for slot in script.slots]
     pieces = [{piece: i for i, piece in enumerate(slot.pieces)} for slot in script.slots]
     data = {}
     for name, part in rows.items():

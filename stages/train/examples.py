@@ -57,10 +57,13 @@ def examples_of(
     for row in rows:
         ids = prompt_ids(row["input"], tokenizer, params.max_input_tokens)
         first, targets = len(ids), list[Target]()
-        for choice, piece in zip(choices, script.pieces(row["answer"]), strict=True):
+        pieces = script.pieces(row["answer"])
+        for choice, piece, written in zip(choices, pieces, script.written(pieces), strict=True):
+            if not written:
+                continue
             tokens, decisions = choice.encode(piece)
             weight = 1.0 if choice.slot.closed else 1 / len(decisions)
-            scored = choice.slot.key in ("", *form.scored)
+            scored = choice.slot.key in script.scored
             targets += [Target(len(ids) + d.position, d.among, weight, scored) for d in decisions]
             ids += tokens
         if len(ids) - first > params.max_answer_tokens:

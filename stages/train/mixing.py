@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from promptstill.models.answering import Answerer
 from promptstill.models.mixture import aligned, fitted
 from promptstill.models.ngrams import Ngrams
@@ -27,11 +29,14 @@ def fit_weights(rows: Sequence[SplitRow], answerer: Answerer, ngrams: Ngrams) ->
     each key are most probable, given the true values before it."""
     texts, groups = [row["input"] for row in rows], [row["component"] for row in rows]
     true_pieces = [answerer.script.pieces(row["answer"]) for row in rows]
+    written = np.array([answerer.script.written(pieces) for pieces in true_pieces])
     of_model, of_ngrams = answerer.given(texts, true_pieces), ngrams.log_probabilities(texts)
     weights: dict[str, Weights] = {}
     for i, slot in enumerate(answerer.script.slots):
-        if slot.closed:
-            truth = [slot.pieces.index(of_row[i]) for of_row in true_pieces]
-            columns = aligned(of_ngrams[slot.key], ngrams.classes[slot.key], slot.pieces)
-            weights[slot.key] = fitted(of_model[slot.key], columns, truth, groups)
+        rows_with_it = np.flatnonzero(written[:, i])
+        if slot.closed and len(rows_with_it):
+            truth = [slot.pieces.index(true_pieces[row][i]) for row in rows_with_it]
+            columns = aligned(of_ngrams[slot.key], ngrams.classes[slot.key], slot.pieces)[rows_with_it]
+            of_rows = [groups[row] for row in rows_with_it]
+            weights[slot.key] = fitted(of_model[slot.key][rows_with_it], columns, truth, of_rows)
     return weights

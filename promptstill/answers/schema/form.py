@@ -8,61 +8,23 @@ parser trains nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import jsonschema
-import regex
-from pydantic import Field, field_validator
 
+from promptstill.answers.schema.fitting import check_rules
+from promptstill.answers.schema.rules import DerivedLabel, Normalisation, ValueRules
+from promptstill.answers.schema.shape import shape_of
 from promptstill.console.errors import UserError
-from promptstill.core.files import canonical_hash, read_json
+from promptstill.core.files import canonical_hash, canonical_json, read_json
 from promptstill.core.paths import expectation_file
-from promptstill.core.settings import Settings, read_yaml
+from promptstill.core.settings import read_yaml
 from promptstill.rows.row import Answer
 
-
-class ValueRules(Settings):
-    """Variations of one key and of its value that have the same meaning.
-
-    `names` are other names of the key. `enum_spelling` maps case, spaces, hyphens and underscores to the
-    spelling of the schema's enum. `number` reads a number where the schema would allow a text too.
-    """
-
-    names: tuple[str, ...] = ()
-    case: Literal["lower", "upper", "keep"] = "keep"
-    aliases: dict[str, str] = Field(default_factory=dict)
-    enum_spelling: bool = False
-    null_words: tuple[str, ...] = ()
-    number: bool = False
-
-
-class Normalisation(Settings):
-    """`normalise.yaml`: how a reply becomes an answer. `python` reads objects in Python's notation too."""
-
-    format: Literal["text", "json"]
-    label: str | None = None
-    scored: dict[str, str] = Field(default_factory=dict)
-    confidence: str | None = None
-    pattern: str | None = None
-    python: bool = False
-    value: ValueRules = ValueRules()
-    keys: dict[str, ValueRules] = Field(default_factory=dict)
-
-    @field_validator("pattern")
-    @classmethod
-    def _one_group(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                groups = regex.compile(pattern).groups
-            except regex.error as error:
-                raise ValueError(f"not a regular expression ({error})") from None
-            if groups != 1:
-                raise ValueError("must have exactly one group, the answer")
-        return pattern
+# The label of all texts that no list and no rule names.
+ANY_TEXT = "(text)"
 
 
 @dataclass(frozen=True)
@@ -87,8 +49,7 @@ class AnswerForm:
         if not isinstance(schema, dict):
             raise UserError(f"{schema_path}: must be an object; `true` and `false` define no answer")
         rules = Normalisation.check(read_yaml(rules_path), str(rules_path))
-        if rules.format == "json":
-            _check_keys(rules, schema.get("properties", {}), rules_path, schema_path)
+        check_rules(rules, schema, rules_path, schema_path)
         return cls(schema, rules)
 
     @cached_property
@@ -96,10 +57,19 @@ class AnswerForm:
         """SHA-256 over schema and rules, which is stored with the dataset and the model."""
         return canonical_hash({"schema": self.schema, "rules": self.rules.model_dump(mode="json")})
 
+    @property
+    def label_key(self) -> str | None:
+        """The key that carries the label; None if a rule derives it, or if answers are texts."""
+        return self.rules.label if isinstance(self.rules.label, str) else None
+
     @cached_property
     def scored(self) -> tuple[str, ...]:
         """The keys by which answers are compared, the label's key first; empty for text answers."""
-        return () if self.rules.label is None else (self.rules.label, *self.rules.scored)
+        return (*(() if self.label_key is None else (self.label_key,)), *self.rules.scored)
+
+    def rules_of(self, key: str) -> ValueRules:
+        """The rules of a key, or of a text answer for the empty text."""
+        return self.rules.keys.get(key, ValueRules()) if key else self.rules.value
 
     @cached_property
     def validator(self) -> jsonschema.Draft202012Validator:
@@ -116,12 +86,21 @@ class AnswerForm:
         return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
     def label(self, answer: Answer) -> str:
-        """The class that an answer names; a label that is no text is written as JSON: `true`, `1`, `null`.
+        """The class of an answer; a label that is no text is written as JSON: `true`, `1`, `null`.
 
-        The parser gives no answer without a label.
+        A text that no list and no rule names is `(text)`. The parser gives no answer without a label.
         """
-        label = answer if isinstance(answer, str) else answer[str(self.rules.label)]
+        rule = self.rules.label
+        if isinstance(rule, DerivedLabel):
+            return _derived(rule, answer)
+        if isinstance(answer, str):
+            return answer if self._lists_texts else ANY_TEXT
+        label = answer[str(rule)]
         return label if isinstance(label, str) else json.dumps(label, ensure_ascii=False, sort_keys=True)
+
+    @cached_property
+    def _lists_texts(self) -> bool:
+        return shape_of(self.schema, self.schema).enum is not None
 
     def confidence(self, answer: Answer) -> float | None:
         """The confidence that the teacher states in its answer; None if there is none, or no number."""
@@ -130,30 +109,13 @@ class AnswerForm:
         return float(stated) if isinstance(stated, int | float) and not isinstance(stated, bool) else None
 
 
-def _check_keys(
-    rules: Normalisation, properties: dict[str, Any], rules_path: Path, schema_path: Path
-) -> None:
-    for place, key in _named(rules):
-        if key not in properties:
-            raise UserError(
-                f"{rules_path}: {place}: {schema_path} has no property {key!r}; name one of its own"
-            )
-    if rules.label is None:
-        raise UserError(f"{rules_path}: label: missing; name the property that carries the label")
-    owner = {name: name for name in properties}
-    for key, value in rules.keys.items():
-        for name in value.names:
-            if owner.setdefault(name, key) != key:
-                raise UserError(
-                    f"{rules_path}: keys.{key}.names: {name!r} already names {owner[name]!r}; remove one"
-                )
+def _derived(rule: DerivedLabel, answer: Answer) -> str:
+    """The label that a rule gives to an answer."""
+    return next((label for label, values in rule.labels.items() if _has(answer, values)), rule.otherwise)
 
 
-def _named(rules: Normalisation) -> Iterator[tuple[str, str]]:
-    """The places of the rules that name a property, and the names."""
-    if rules.label is not None:
-        yield "label", rules.label
-    if rules.confidence is not None:
-        yield "confidence", rules.confidence
-    yield from (("scored", key) for key in rules.scored)
-    yield from (("keys", key) for key in rules.keys)
+def _has(answer: Answer, values: Any) -> bool:  # noqa: ANN401
+    """Whether an answer is the text, or has the values of the keys; absent is null."""
+    if isinstance(answer, str) or not isinstance(values, dict):
+        return bool(answer == values)
+    return all(canonical_json(answer.get(key)) == canonical_json(value) for key, value in values.items())

@@ -1,42 +1,47 @@
 """An answer as a student writes it: one short piece for each key that an answer leaves open.
 
 Fixed text teaches nothing, and the tokens of an answer that decide drown in it. So a student learns only the
-values, the label first, and code writes the JSON around them. The stated confidence is not learnt: it is the
-probability of the answer. Training, scoring and serving use this one description.
+values, the label first, and code writes the JSON around them. A derived label that decides a free value, such
+as whether the answer is a refusal, is written first too, and what it implies is not. The stated confidence is
+not learnt: it is the probability of the answer. Training, scoring and serving use this one description.
 """
 
 from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from promptstill.answers.schema.form import AnswerForm
-from promptstill.answers.schema.shape import in_schema_order, is_number, shape_of
+from promptstill.answers.schema.rules import DerivedLabel
+from promptstill.answers.schema.scale import listed_scale, scale
+from promptstill.answers.schema.shape import in_schema_order, shape_of
 from promptstill.console.errors import UserError
 from promptstill.rows.row import Answer
 
 # The piece of an optional key that an answer does not have.
 ABSENT = ""
-# A confidence is stated in steps of a hundredth.
-FRACTIONS, PERCENTAGES = (0, *(i / 100 for i in range(1, 100)), 1), tuple(range(101))
+# In the place of a key: a derived label, which is no part of the answer.
+LABEL = "(label)"
 
 
 @dataclass(frozen=True)
 class Slot:
     """What an answer has at one key: one of `values`, or anything that the schema allows if that is None.
 
-    The key of a text answer is the empty text. `pieces` are the texts of the values, all different. An
-    `optional` key may be absent. One that may also be null is not optional: absent and null are compared as
-    equal, so the student writes null for both.
+    The key of a text answer is the empty text, and that of a derived label is `LABEL`. `pieces` are the texts
+    of the values, all different. An `optional` key may be absent. One that may also be null is not optional:
+    absent and null are compared as equal, so the student writes null for both. `implied` has the piece that
+    a derived label leaves no choice about, by the label; the student does not write it.
     """
 
     key: str
     values: tuple[Any, ...] | None
     optional: bool
+    implied: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def pieces(self) -> tuple[str, ...]:
@@ -71,19 +76,32 @@ class Script:
         self._json = form.rules.format == "json"
         self._order = tuple(form.schema.get("properties", {})) if self._json else ("",)
         self._all = {key: self._slot(key) for key in self._order}
+        self._label = self._label_slot()
+        if self._label is not None:
+            self._all = {key: replace(slot, implied=self._implied(slot)) for key, slot in self._all.items()}
         self._stated, self._computed = self._confidence()
         self._fixed = {key for key, slot in self._all.items() if slot.closed and len(slot.pieces) == 1}
         left_out = self._fixed | {self._computed}
         order = dict.fromkeys([*(key for key in form.scored if self._json), *self._order])
-        self.slots = tuple(self._all[key] for key in order if key not in left_out)
+        written = [self._all[key] for key in order if key not in left_out]
+        self.slots = tuple(written if self._label is None else [self._label, *written])
         if not self.slots:
             raise UserError(
                 "answer.schema.json: allows a single answer, so there is nothing to learn; list its values"
             )
 
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The keys of the slots that a metric compares."""
+        return (LABEL, "", *self._form.scored)
+
     def pieces(self, answer: Answer) -> list[str]:
-        """The texts that the student writes for an answer, one for each slot."""
+        """The texts that stand for an answer, one for each slot."""
         return [self._piece(slot, answer) for slot in self.slots]
+
+    def written(self, pieces: Sequence[str]) -> list[bool]:
+        """Which of an answer's pieces the student writes: all but those that its derived label implies."""
+        return [pieces[0] not in slot.implied for slot in self.slots]
 
     def answer(self, pieces: Sequence[str], confidence: float) -> Answer:
         """The answer that pieces stand for, in canonical form. `confidence` is the probability that it is
@@ -94,7 +112,7 @@ class Script:
         values = {
             slot.key: _value(slot, piece, quoted=self._json)
             for slot, piece in zip(self.slots, pieces, strict=True)
-            if not (slot.optional and piece == ABSENT)
+            if slot.key != LABEL and not (slot.optional and piece == ABSENT)
         }
         if not self._json:
             return str(values[""])
@@ -121,6 +139,34 @@ class Script:
             distinct.setdefault(_identity(value), value)
         return Slot(key, tuple(distinct.values()), optional)
 
+    def _label_slot(self) -> Slot | None:
+        """The slot of a derived label; None if it decides no free value, because it is then known from the
+        values alone."""
+        rule = self._form.rules.label
+        if not isinstance(rule, DerivedLabel):
+            return None
+        decided = {key for label in rule.labels for key in self._values_of(label)}
+        if all(slot.closed for key, slot in self._all.items() if key in decided):
+            return None
+        return Slot(LABEL, (*rule.labels, rule.otherwise), optional=False)
+
+    def _values_of(self, label: str) -> dict[str, Any]:
+        """The values of the keys that a derived label implies."""
+        rule = self._form.rules.label
+        assert isinstance(rule, DerivedLabel)
+        values = rule.labels.get(label, {})
+        return values if isinstance(values, dict) else {"": values}
+
+    def _implied(self, slot: Slot) -> dict[str, str]:
+        """The piece of a slot by the piece of the label that implies it."""
+        rule, label_slot = self._form.rules.label, self._label
+        assert isinstance(rule, DerivedLabel) and label_slot is not None
+        return {
+            label_slot.piece(label): self._piece(slot, values if self._json else values[""])
+            for label in rule.labels
+            if slot.key in (values := self._values_of(label))
+        }
+
     def _node(self, key: str) -> Any:  # noqa: ANN401
         """The part of the schema that a key's value must obey."""
         return self._form.schema["properties"][key] if self._json else self._form.schema
@@ -135,12 +181,15 @@ class Script:
         if not self._json or key is None or key in self._form.scored:
             return None, None
         allowed = self._form.validator.evolve(schema=self._node(key)).is_valid
-        whole, numbers = _listed_scale(self._all[key]) if self._all[key].closed else _scale(allowed)
+        values = self._all[key].values
+        whole, numbers = scale(allowed) if values is None else listed_scale(values)
         if not numbers:
             return None, None
         return lambda p: min(numbers, key=lambda value: (abs(value - whole * p), value)), key
 
     def _piece(self, slot: Slot, answer: Answer) -> str:
+        if slot.key == LABEL:
+            return slot.piece(self._form.label(answer))
         value = answer if isinstance(answer, str) else answer.get(slot.key)
         if slot.optional and slot.key not in answer:
             return ABSENT
@@ -149,28 +198,6 @@ class Script:
         if isinstance(answer, str):
             return answer
         return json.dumps(in_schema_order(value, self._node(slot.key), self._form.schema), ensure_ascii=False)
-
-
-def _listed_scale(slot: Slot) -> tuple[int, list[int | float]]:
-    """What a probability of 1 is on the scale of listed numbers, and these numbers; none if it is unknown."""
-    numbers = [value for value in slot.values or () if is_number(value)]
-    lowest, highest = min(numbers, default=-1), max(numbers, default=-1)
-    if lowest < 0 or not (highest <= 1 or highest == 100):
-        return 1, []
-    return (1 if highest <= 1 else 100), numbers
-
-
-def _scale(allowed: Callable[[Any], bool]) -> tuple[int, list[int | float]]:
-    """What a probability of 1 is on the scale of the allowed numbers, and the steps that are allowed; none if
-    the scale is another, such as 1 to 5."""
-    fractions = [step for step in FRACTIONS if allowed(step)]
-    between = any(0 < step < 1 for step in fractions)
-    bounded = not allowed(PERCENTAGES[-1] + 1)
-    if between and not (bounded and allowed(2)):
-        return 1, fractions
-    if (allowed(99) or allowed(100)) and (bounded or not between):
-        return 100, [step for step in PERCENTAGES if allowed(step)]
-    return 1, []
 
 
 def _value(slot: Slot, piece: str, quoted: bool) -> Any:  # noqa: ANN401

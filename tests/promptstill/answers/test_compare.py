@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptstill.answers.compare import closed_keys, same
+from promptstill.answers.compare import deciding_keys, same
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
 
@@ -29,7 +29,7 @@ def test_a_missing_answer_is_the_same_as_no_other() -> None:
     assert not same(None, None, TEXT)
 
 
-def test_keys_with_listed_values_are_closed() -> None:
+def test_scored_keys_with_listed_values_decide() -> None:
     properties = {
         "colour": {"enum": ["red", "blue"]},
         "urgent": {"type": "boolean"},
@@ -44,5 +44,5 @@ def test_keys_with_listed_values_are_closed() -> None:
     scored = {key: key for key in properties if key not in ("colour", "unscored")}
     rules = Normalisation(format="json", label="colour", scored=scored, confidence="sure")
     spec = AnswerSpec({"properties": properties, "$defs": {"kind": {"enum": ["a", "b"]}}}, rules)
-    assert closed_keys(spec) == ("urgent", "kind", "version")
-    assert closed_keys(TEXT) == ()
+    assert deciding_keys(spec) == ("urgent", "kind", "version")
+    assert deciding_keys(TEXT) == ("",)
