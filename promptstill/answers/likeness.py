@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Collection
@@ -49,7 +50,8 @@ def likeness(left: Any, right: Any, rules: ValueRules) -> float:  # noqa: ANN401
     if rules.compare == "text" and isinstance(left, str) and isinstance(right, str):
         return token_f1(left, right)
     if rules.compare == "number" and is_number(left) and is_number(right):
-        return float(abs(left - right) <= rules.tolerance)
+        # Decimal fractions are no exact floats: 1.05 - 1.0 is a little more than 0.05.
+        return float(math.isclose(left, right, rel_tol=1e-12, abs_tol=rules.tolerance * (1 + 1e-9)))
     return float(left is right or canonical_json(left) == canonical_json(right))
 
 
