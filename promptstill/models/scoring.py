@@ -156,7 +156,8 @@ class _State:
 
     def read(self, chains: list[list[int]], choices: Choices | None = None) -> Tensor:
         """Logits of shape (rows, 1 + nodes, vocabulary) after each row's further tokens, and after each of
-        the nodes of `choices`, which continue them. A node stands behind its own beginning.
+        the nodes of `choices`, which continue them. The position of a node is after that of the node that it
+        continues.
 
         The chains stay read, the nodes do not.
         """
