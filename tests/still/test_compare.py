@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -222,7 +223,16 @@ def test_params_of_a_combination_are_checked_together(project: Path) -> None:
 def test_names_are_references_of_git(project: Path) -> None:
     (made,) = compare.configurations_of("colour", ["base=../a~b/x..y@0.lock", "layers=null"])
     assert made.changes == {"base": "../a~b/x..y@0.lock", "layers": None}
-    assert made.name == "colour+base=-.-a-b-x-.y-0.lock+layers=null"
+    assert re.fullmatch(r"colour\+base=-\.-a-b-x-\.y-0\.lock\+layers=null-[0-9a-f]{8}", made.name)
     git(project, "check-ref-format", f"refs/exps/ab/cd/{made.name}")
     (made,) = compare.configurations_of("colour", ["base=./x.lock"])
     git(project, "check-ref-format", f"refs/exps/ab/cd/{made.name}")
+
+
+def test_different_values_have_different_names(project: Path) -> None:
+    made = compare.configurations_of("colour", ["base=a/b,a-b,a~b,a//b,a..b,a.-b"])
+    assert len({configuration.name for configuration in made}) == 6
+    assert made[1].name == "colour+base=a-b", "a name that Git accepts stays as it is"
+    (together,) = compare.configurations_of("colour", ["base=a+layers=1"])
+    (apart,) = compare.configurations_of("colour", ["base=a", "layers=1"])
+    assert together.name != apart.name == "colour+base=a+layers=1"
