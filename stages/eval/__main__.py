@@ -87,7 +87,7 @@ def main(task: str) -> None:
             write_csv(plot_file(task, f"{table}_{name}"), columns, rows)
     # A time is a fact about this machine and not about the inputs, so it stays outside the outs.
     # The hash says whose speed it is, because another student may be checked out later.
-    measured = {"student": file_hash(student_file(task)), **speed}
+    measured: dict[str, str | float] = {"student": file_hash(student_file(task)), **speed}
     write_json(cache_dir() / "speed" / f"{task}.json", measured)
     say("eval", task, summary_lines(metrics, speed))
 
