@@ -12,7 +12,7 @@ import torch
 
 from promptstill.answers.schema.script import LABEL
 from promptstill.answers.spec import AnswerSpec, Normalisation
-from promptstill.models import scoring
+from promptstill.models import batches, scoring
 from promptstill.models.reply import Reply
 from promptstill.models.scoring import INPUT, Scorer
 from promptstill.models.student import load_tokenizer
@@ -100,6 +100,20 @@ def test_batches_stay_below_the_limits(tokenizer: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(scoring, "BATCH_LOGITS", 2 * nodes * 400)
     assert same(made.reply(TEXTS, sizes.append), together)
     assert sizes == [2, 2, 2]
+
+
+def test_inputs_of_different_lengths_are_read_apart_and_get_the_same_replies(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = scorer(random_model("Llama", {}), tokenizer, SEVERAL)
+    sizes: list[int] = []
+    together = made.reply(TEXTS, sizes.append)
+    assert sizes == [len(TEXTS)], "padding of a few tokens is quicker than further passes"
+    sizes.clear()
+    monkeypatch.setattr(batches, "TOKENS_OF_A_PASS", 0)
+    assert same(made.reply(TEXTS, sizes.append), together)
+    assert len(sizes) > 1
+    assert sum(sizes) == len(TEXTS)
 
 
 def test_no_text_has_no_reply(tokenizer: Any) -> None:
