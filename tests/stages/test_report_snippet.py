@@ -48,19 +48,28 @@ LISTED: dict[str, Any] = {
     "urgent": {"enum": ["now", None]},
 }
 FREE = LISTED | {"count": {"type": "integer"}}
+RULES: dict[str, Any] = {"format": "json", "label": "topic", "scored": {"urgent": "urgency"}}
+# The label decides the free value of some answers.
+DERIVED: dict[str, Any] = {
+    "format": "json",
+    "label": {"labels": {"rose": {"count": 7}}, "otherwise": "other"},
+    "scored": {"topic": "topic_accuracy", "urgent": "urgency"},
+}
 
 
-def train_with_json_answers(root: Path, properties: dict[str, Any]) -> AnswerSpec:
+def train_with_json_answers(
+    root: Path, properties: dict[str, Any], rules: dict[str, Any] = RULES
+) -> AnswerSpec:
     """Give the rows of the task `colour` JSON answers, and train its student, whose params are written."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
-    write_task(root, schema, {"format": "json", "label": "topic", "scored": {"urgent": "urgency"}})
+    write_task(root, schema, rules)
     for name in ("train", "validation"):
         rows = read_lines(out("split", "colour", name))
         for entry in rows:
             answer = {
                 "topic": entry["answer"],
                 "urgent": "now" if "rose" in entry["input"] else None,
-                "count": 7,
+                "count": 7 if "rose" in entry["input"] else 3,
             }
             entry["answer"] = {key: answer[key] for key in properties}
         write_rows(out("split", "colour", name), rows)
@@ -101,19 +110,24 @@ def long_texts() -> list[str]:
     return [f"{end} {f'{middle} ' * 12}{end}" for end, middle in pairwise(inputs)]
 
 
-@pytest.mark.parametrize(("properties", "layers"), [(LISTED, None), (FREE, 1)], ids=["listed", "free"])
+@pytest.mark.parametrize(
+    ("properties", "rules", "layers"),
+    [(LISTED, RULES, None), (FREE, RULES, 1), (FREE, DERIVED, None)],
+    ids=["listed", "free", "derived"],
+)
 def test_the_code_in_the_card_writes_the_lines_of_the_language_model(
     tiny: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     properties: dict[str, Any],
+    rules: dict[str, Any],
     layers: int | None,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     make_project(tmp_path)
     shutil.copytree(tiny, "base")
     write_split(tmp_path, "./base", layers=layers, epochs=20, learning_rate=0.01)
-    spec = train_with_json_answers(tmp_path, properties)
+    spec = train_with_json_answers(tmp_path, properties, rules)
     student = student_of("colour", spec)
     code = code_for(student, spec)
     model = with_adapter(load_base("./base", layers), model_dir(TASK))
