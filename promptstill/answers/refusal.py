@@ -23,7 +23,7 @@ class RefusalReader:
         """The reader for the sentence and its variants. `order` has the keys of an object in their order."""
         self._rules, self._order = rules, tuple(order)
         either = "|".join([regex.escape(rules.text.strip(_AROUND)), *(f"(?:{v})" for v in rules.variants)])
-        self._whole = regex.compile(rf"(?:{either})", regex.IGNORECASE)
+        self._whole = regex.compile(rf"(?<!\w)(?:{either})(?!\w)", regex.IGNORECASE)
 
     def read(self, answer: Answer, repairs: set[str]) -> Answer:
         """The answer, with the canonical sentence if it refuses; the repair is added to `repairs`.

@@ -3,8 +3,8 @@
 The probability of a value is proportional to `p_model ** model * p_ngrams ** ngrams`, a log-linear pool
 (Heskes 1998). Without n-grams this is temperature scaling (Guo et al. 2017, with temperature 1 / model).
 Both weights are fitted on validation rows, which neither expert was trained on, so the probabilities that
-come out are calibrated. The probability of a value that is written freely is that of all its tokens, raised to
-a power that is fitted too.
+come out are calibrated. The probability of a value that is written freely is that of all its tokens, raised
+to a power that is fitted too.
 """
 
 from __future__ import annotations

@@ -106,12 +106,15 @@ class Scorer:
             take(choices.slot, np.zeros((len(replies), len(choices.slot.pieces))), replies)
             return pending
         free = [implied(choices.slot, reply) is None for reply in replies]
-        logits = state.read(pending, choices)
+        # A row is read only where its next value is decided: what precedes that value must be read with it.
+        logits = state.read(
+            [chain if is_free else [] for chain, is_free in zip(pending, free, strict=True)], choices
+        )
         values = judge(choices.slot.key, rows, choices.log_probabilities(logits))
         taken = take(choices.slot, values, replies)
         return [
-            list(choices.sequences[best]) if is_free else []
-            for best, is_free in zip(taken, free, strict=True)
+            list(choices.sequences[best]) if is_free else chain
+            for best, is_free, chain in zip(taken, free, pending, strict=True)
         ]
 
     def _write(
@@ -128,8 +131,9 @@ class Scorer:
         values = [writer.begin() for _ in replies]
         written: list[list[int]] = [[] for _ in replies]
         sums = [0.0] * len(replies)
-        # If nothing is decoded here, what is not read stays so.
-        last: list[list[int]] = [[] for _ in replies] if open_rows else pending
+        # What precedes a value that is not decoded here is read with the next value that is.
+        last = [[] if piece is None else chain for chain, piece in zip(pending, known, strict=True)]
+        pending = [chain if piece is None else [] for chain, piece in zip(pending, known, strict=True)]
         while open_rows:
             logits = state.read(pending)[:, 0].float()
             pending = [[] for _ in replies]

@@ -1,7 +1,7 @@
 """The weights of the student's two experts, fitted on validation rows key by key.
 
-A value that is written freely has the model's weight alone: the power of its probability that tells best, over
-the validation rows, whether the value is the true one as `normalise.yaml` compares it.
+A value that is written freely has the model's weight alone: the power of its probability that tells best,
+over the validation rows, whether the value is the true one as `normalise.yaml` compares it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from promptstill.answers.compare import same_value
+from promptstill.answers.schema.compare import same_value
 from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.script import LABEL
 from promptstill.models.answering import Answerer
 from promptstill.models.mixture import aligned, calibrated, fitted
 from promptstill.models.ngrams import Ngrams
@@ -49,7 +50,7 @@ def fit_weights(
             columns = aligned(of_ngrams[slot.key], ngrams.classes[slot.key], slot.pieces)[rows_with_it]
             of_rows = [groups[row] for row in rows_with_it]
             weights[slot.key] = fitted(of_model[slot.key][rows_with_it], columns, truth, of_rows)
-    free = [slot.key for slot in answerer.script.slots if not slot.closed and slot.key in form.scored + ("",)]
+    free = [slot.key for slot in answerer.script.slots if not slot.closed and slot.key in (*form.scored, "")]
     return weights | (_of_free_values(free, rows, answerer.mixed_with(ngrams, weights), form) if free else {})
 
 
@@ -63,7 +64,10 @@ def _of_free_values(
         place = [slot.key for slot in answerer.script.slots].index(key)
         right, logs = [], []
         for row, reply in zip(rows, replies, strict=True):
-            if answerer.script.written(reply.pieces)[place] and not reply.cut_off:
+            # Like those of listed values, these probabilities are given the true label.
+            label = answerer.script.pieces(row["answer"])[0]
+            known = answerer.script.slots[0].key != LABEL or reply.pieces[0] == label
+            if known and answerer.script.written(reply.pieces)[place] and not reply.cut_off:
                 given = answerer.script.answer(reply.pieces, 1.0)
                 right.append(same_value(given, row["answer"], key, form))
                 logs.append(math.log(max(reply.probabilities[key], sys.float_info.min)))

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstill.answers.compare import value
+from promptstill.answers.schema.compare import value
 from promptstill.near.pairs import Pair
 from promptstill.rows.origin import origin
 from promptstill.rows.row import Answer

@@ -122,5 +122,7 @@ def test_what_a_derived_label_implies_is_not_learnt(tiny: str) -> None:
     refused, answered = task.examples
     assert len(refused.targets) == 1
     assert refused.targets[0].among is not None
-    assert task.tokenizer.decode(answered.ids[task.first(answered) :]).startswith('answered\n[2]\n"On page 2."')
+    assert task.tokenizer.decode(answered.ids[task.first(answered) :]).startswith(
+        'answered\n[2]\n"On page 2."'
+    )
     assert all(target.scored for target in answered.targets)

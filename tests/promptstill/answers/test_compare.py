@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptstill.answers.compare import contradiction, deciding_keys, same
+from promptstill.answers.schema.compare import contradiction, deciding_keys, same
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
 
@@ -50,7 +50,12 @@ def test_scored_keys_with_listed_values_decide() -> None:
 
 def test_values_with_a_comparison_of_their_own_decide_too() -> None:
     pages = {"type": "array", "items": {"type": "integer"}}
-    properties = {"colour": {"enum": ["red"]}, "pages": pages, "why": {"type": "string"}, "note": {"type": "string"}}
+    properties = {
+        "colour": {"enum": ["red"]},
+        "pages": pages,
+        "why": {"type": "string"},
+        "note": {"type": "string"},
+    }
     rules = Normalisation.check(
         {
             "format": "json",
@@ -67,5 +72,7 @@ def test_values_with_a_comparison_of_their_own_decide_too() -> None:
     assert not differ(answer, answer | {"pages": [2, 1], "why": "It is bright!", "note": "b"})
     assert differ(answer, answer | {"pages": [1]})
     assert differ(answer, answer | {"why": "nobody knows"})
-    text = AnswerSpec({"type": "string"}, Normalisation.check({"format": "text", "value": {"compare": "text"}}, "here"))
+    text = AnswerSpec(
+        {"type": "string"}, Normalisation.check({"format": "text", "value": {"compare": "text"}}, "here")
+    )
     assert deciding_keys(text) == ("",)

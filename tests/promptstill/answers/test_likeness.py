@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstill.answers.likeness import alike, likeness, set_f1, token_f1, tokens
+from promptstill.answers.schema.likeness import alike, likeness, set_f1, token_f1, tokens
 from promptstill.answers.schema.rules import ValueRules
 from promptstill.answers.spec import AnswerSpec
 from tests.promptstill.answers.tasks import spec_of
@@ -22,6 +22,7 @@ NUMBER = ValueRules(compare="number", tolerance=0.05)
     [
         ("The fee is $3.40, per a person.", ("fee", "is", "340", "per", "person")),
         ("Don’t enter - NOW!", ("dont", "enter", "now")),
+        ("yes\nno\tmaybe\u200b", ("yes", "no", "maybe")),
         ("ＦＵＬＬ ｗｉｄｔｈ", ("full", "width")),
         ("图书馆9点开门。", ("图", "书", "馆", "9", "点", "开", "门")),
         ("عطلة يوم الأحد؟", ("عطلة", "يوم", "الأحد")),
@@ -35,7 +36,9 @@ def test_tokens_are_those_of_squad(text: str, expected: tuple[str, ...]) -> None
 def test_f1_counts_what_is_shared() -> None:
     assert token_f1("it costs 5 dollars", "5 dollars") == pytest.approx(2 * 2 / 6)
     assert token_f1("no no", "no") == pytest.approx(2 / 3), "a token counts as often as it occurs in both"
-    assert token_f1("", "the") == 1.0, "neither has a token"
+    assert token_f1("", "the") == 0.0, "neither has a token"
+    assert token_f1("+", "+") == 1.0
+    assert token_f1("+", "-") == 0.0
     assert set_f1([1, 3], [3]) == pytest.approx(2 / 3)
     assert set_f1([1, 1, 3], [3, 1]) == 1.0
     assert set_f1([], [1]) == 0.0

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstill.answers.compare import same
 from promptstill.answers.consensus import decide
+from promptstill.answers.schema.compare import same
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from tests.promptstill.answers.tasks import schema_of, spec_of, write_task

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from promptstill.answers.likeness import alike, likeness
 from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.likeness import alike, likeness
 from promptstill.answers.schema.shape import shape_of
 from promptstill.rows.row import Answer
 
