@@ -61,7 +61,7 @@ def _of_keys(rules: Normalisation, schema: dict[str, Any], schema_path: str) -> 
                 continue
             for key, value in values.items():
                 if key not in rules.scored:
-                    yield f"label.labels.{name}: {key!r} is not in `scored`, so nothing measures it; add it there"
+                    yield f"label.labels.{name}: {key!r} is not in `scored`; add it there"
                 yield from _invalid(
                     f"label.labels.{name}.{key}", value, properties.get(key, False), schema, schema_path
                 )

@@ -36,7 +36,8 @@ def tokens(text: str) -> tuple[str, ...]:
 def token_f1(left: str, right: str) -> float:
     """F1 of the tokens that two texts share, each as often as it occurs in both.
 
-    Texts without any token, such as `+` and `-`, are compared as they are. As in SQuAD, `1.5` and `15` are the same token.
+    Texts without any token, such as `+` and `-`, are compared as they are. As in SQuAD, `1.5` and `15` are
+    the same token.
     """
     if not tokens(left) and not tokens(right):
         return float(left.strip() == right.strip())

@@ -139,6 +139,15 @@ def test_a_free_text_without_a_label_is_one_class() -> None:
         ({"label": {"labels": {"refused": {"answer": 5}}, "otherwise": "answered"}}, "5 is no value by"),
         ({"label": {"labels": {"refused": "x"}, "otherwise": "answered"}}, "must name keys of the answer"),
         ({"label": {"labels": {"a": REFUSED}, "otherwise": "a"}}, "'a' is one of the labels already"),
+        ({"scored": {"citations": "citations"}}, "'answer' is not in `scored`"),
+        ({"scored": {"citations": "x", "answer": "x_f1"}}, "'x_f1' already names another metric"),
+        ({"scored": {"citations": "valid", "answer": "answer"}}, "'valid' already names another metric"),
+        ({"confidence": "citations"}, "'citations' is the confidence, which the student computes"),
+        ({"refusal": {"text": "...", "key": "answer"}}, "refusal.text: string should match pattern"),
+        (
+            {"refusal": {"text": SENTENCE, "key": "answer", "variants": ["x*"]}},
+            "matches a text without words",
+        ),
         ({"refusal": {"text": SENTENCE}}, "refusal.key: missing"),
         ({"refusal": {"text": SENTENCE, "key": "anser"}}, "no property 'anser'"),
         ({"refusal": {"text": SENTENCE, "key": "citations"}}, "is no value by"),
@@ -180,3 +189,11 @@ def test_rules_for_objects_are_no_rules_for_texts(project: Path, rules: dict[str
     with pytest.raises(UserError) as raised:
         AnswerSpec.load("colour")
     assert message in str(raised.value)
+
+
+def test_a_refusal_is_found_at_the_borders_of_words_only() -> None:
+    rules = {"format": "text", "refusal": {"text": "None."}}
+    spec = AnswerSpec(OPEN, GROUNDED.rules.check(rules, "here"))
+    assert spec.parse("Nonetheless, it costs 5 dollars.").answer == "Nonetheless, it costs 5 dollars."
+    assert spec.parse("none").answer == "None."
+    assert spec.parse("None, except on Sundays.").problem == "several_answers"
