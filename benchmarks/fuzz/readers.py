@@ -104,7 +104,7 @@ def _reviews(content: bytes) -> None:
 def _suite(content: bytes) -> None:
     path = expectation_file(TASK, "suite.json")
     path.write_bytes(content)
-    read_suite(path)
+    read_suite(path, AnswerSpec.load(TASK))
 
 
 def _schema(content: bytes) -> None:

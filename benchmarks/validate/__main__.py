@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from benchmarks.table import print_figures
 from benchmarks.validate.rows import TASK, make_project, table
+from promptstill.answers.spec import AnswerSpec
 from stages.validate.checks import AllRows, Checks
 from stages.validate.judge import BLOCK
 from stages.validate.suite import Suite, read_suite
@@ -50,7 +51,7 @@ def suite_of_ten(folder: Path) -> Suite:
     content["expectations"].insert(0, SOURCES)
     path = folder / "suite.json"
     path.write_text(json.dumps(content), encoding="utf-8")
-    suite = read_suite(path)
+    suite = read_suite(path, AnswerSpec.load(TASK))
     assert len(suite.filters) == 10
     return suite
 

@@ -31,7 +31,7 @@ def main(task: str) -> None:
     """
     require_task(task)
     spec = AnswerSpec.load(task)
-    suite = read_suite(expectation_file(task, "suite.json"))
+    suite = read_suite(expectation_file(task, "suite.json"), spec)
     path = reviews_file(task)
     reviews = match_reviews(check_reviews(read_lines(path), spec, path), sampled_rows(task))
     judge = Judge(suite, spec)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from promptstill.console.errors import UserError, check_each
 from promptstill.core.files import JsonObject
-from stages.validate.columns import COLUMNS, TEXT
+from stages.validate.columns import TEXT, Column
 from stages.validate.suite import Filter, Suite
 
 # Only whether the table passes and the observed value are needed.
@@ -54,6 +54,7 @@ class Checks:
         self._suite_of = gx.ExpectationSuite
         self._built({**suite.content, "expectations": []}, str(suite.path))
         self.filters = suite.filters
+        self._columns = suite.columns
         self._expectations: dict[Filter, Any] = {}
         check_each(enumerate(suite.filters), lambda number, item: self._accept(suite, item, number))
         self._groups: dict[tuple[Filter, ...], list[_Group]] = {}
@@ -77,7 +78,7 @@ class Checks:
     def try_out(self) -> None:
         """Compute every expectation for one made-up row, whatever the outcome. Raises UserError naming all
         that cannot be computed for any rows, such as one with a bad pattern."""
-        check_each(enumerate(self.filters), lambda _, item: self._try(item, made_up()))
+        check_each(enumerate(self.filters), lambda _, item: self._try(item, made_up(self._columns)))
 
     def _try(self, item: Filter, table: pd.DataFrame) -> None:
         if item.reason is not None:
@@ -196,10 +197,10 @@ def _calculator(table: pd.DataFrame) -> tuple[Any, Any]:
     return engine, MetricsCalculator(execution_engine=engine, show_progress_bars=False)
 
 
-def made_up() -> pd.DataFrame:
+def made_up(columns: Mapping[str, Column]) -> pd.DataFrame:
     """A table of one row with all columns. Its texts are numbers too, so no parser of texts refuses them."""
     return pd.DataFrame(
-        {name: pd.Series(["0" if kind == TEXT else 1], dtype=kind) for name, (kind, _) in COLUMNS.items()}
+        {name: pd.Series(["0" if kind == TEXT else 1], dtype=kind) for name, (kind, _) in columns.items()}
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import AnsweredRow
@@ -25,7 +26,7 @@ class Judge:
 
     def __init__(self, suite: Suite, spec: AnswerSpec) -> None:
         """Load Great Expectations. Raises UserError for a suite that it refuses."""
-        self._spec = spec
+        self._spec, self._available = spec, suite.columns
         self._checks = Checks(suite)
         self._row_filters = [item for item in suite.filters if item.reason is not None]
         self._single = [item for item in self._row_filters if not item.needs_all_rows]
@@ -44,13 +45,13 @@ class Judge:
         """
         if self._comparing.filters:
             for block in blocks():
-                self._comparing.add(frame(block, self._spec, self._comparing.columns))
+                self._comparing.add(self._frame(block, self._comparing.columns))
             self._compared = self._checks.failing(self._comparing.table(), self._comparing.filters)
 
     def failures(self, block: Block) -> list[list[tuple[str, str]]]:
         """The `(reason, action)` pairs of the expectations that each row of the next block fails, in the
         order of the suite."""
-        table = frame(block, self._spec, self._columns)
+        table = self._frame(block, self._columns)
         self._table.add(table)
         self.observed.add(table)
         masks = dict(zip(self._single, self._checks.failing(table, self._single), strict=True))
@@ -63,6 +64,9 @@ class Judge:
             for index in np.flatnonzero(masks[item]):
                 failed[index].append(pair)
         return failed
+
+    def _frame(self, block: Block, names: Sequence[str]) -> pd.DataFrame:
+        return frame(block, self._available, self._spec, names)
 
     def finish(self) -> None:
         """Raise UserError, after the last block, if an expectation about the whole table fails."""

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError, check_each, did_you_mean
 from promptstill.core.files import JsonObject, read_json
-from stages.validate.columns import COLUMNS
+from stages.validate.columns import COLUMNS, Column, columns_of
 
 Action = Literal["reject", "review"]
 ACTIONS: tuple[Action, ...] = ("reject", "review")
@@ -62,15 +64,17 @@ class Filter:
 
 @dataclass(frozen=True)
 class Suite:
-    """A checked suite: the content of the file, and its expectations in the same order."""
+    """A checked suite: the content of the file, its expectations in the same order, and the columns that
+    they may name."""
 
     path: Path
     content: JsonObject
     filters: tuple[Filter, ...]
+    columns: Mapping[str, Column]
 
 
-def read_suite(path: Path) -> Suite:
-    """Read and check a suite.
+def read_suite(path: Path, spec: AnswerSpec) -> Suite:
+    """Read and check the suite for the answers of `spec`.
 
     Raises UserError naming every expectation that has an unknown type or column, a type that tables of pandas
     cannot be checked for, no pattern, no reason, an unknown action, or a `mostly` that would let rows pass
@@ -79,16 +83,18 @@ def read_suite(path: Path) -> Suite:
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
         raise UserError(f"{path}: must hold `name` and `expectations`, a list")
-    known = _expectation_types()
+    known, columns = _expectation_types(), columns_of(spec)
     filters: list[Filter] = []
     check_each(
         enumerate(content["expectations"]),
-        lambda number, entry: filters.append(_filter(entry, f"{path}: expectations.{number}", known)),
+        lambda number, entry: filters.append(
+            _filter(entry, f"{path}: expectations.{number}", known, columns)
+        ),
     )
-    return Suite(path, content, tuple(filters))
+    return Suite(path, content, tuple(filters), columns)
 
 
-def _filter(entry: object, where: str, known: list[str]) -> Filter:
+def _filter(entry: object, where: str, known: list[str], available: Mapping[str, Column]) -> Filter:
     if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
         raise UserError(f"{where}: must be an object with `type`, `kwargs` and `meta`")
     kind = entry["type"]
@@ -103,7 +109,7 @@ def _filter(entry: object, where: str, known: list[str]) -> Filter:
     pattern = next((name for end, name in PATTERNS.items() if kind.endswith(end)), None)
     if pattern is not None and not kwargs.get(pattern):
         raise UserError(f"{where}.kwargs.{pattern}: missing; without it, the library lets every row pass")
-    columns = _columns(kwargs, kind, where)
+    columns = _columns(kwargs, kind, where, available)
     if kind in ABOUT_TYPES or not kind.startswith(ABOUT_ROWS):
         return Filter(f"{where} ({kind})", kind, columns, None, None)
     reason, action = meta.get("reason"), meta.get("action")
@@ -126,19 +132,36 @@ def _object(entry: JsonObject, key: str, where: str) -> JsonObject:
     return value
 
 
-def _columns(kwargs: JsonObject, kind: str, where: str) -> tuple[str, ...]:
-    """The columns that an expectation reads: the ones that it names, or all if it may read any."""
+def _columns(kwargs: JsonObject, kind: str, where: str, available: Mapping[str, Column]) -> tuple[str, ...]:
+    """The columns that an expectation reads: the ones that it and its condition name. One about the columns
+    of the table reads those that every task has."""
     named: list[tuple[str, Any]] = [
         (key, kwargs[key]) for key in ("column", "column_A", "column_B") if kwargs.get(key) is not None
     ]
     listed = kwargs.get("column_list") or []
     named += [("column_list", name) for name in (listed if isinstance(listed, list) else [listed])]
+    named += [("row_condition", name) for name in _in_condition(kwargs.get("row_condition"), available)]
     for key, name in named:
-        if not isinstance(name, str) or name not in COLUMNS:
-            raise UserError(f"{where}.kwargs.{key}: no column {name}{did_you_mean(str(name), COLUMNS)}")
-    if kwargs.get("row_condition") is not None or kind.startswith("expect_table_column"):
+        if not isinstance(name, str) or name not in available:
+            raise UserError(f"{where}.kwargs.{key}: no column {name}{did_you_mean(str(name), available)}")
+    if kind.startswith("expect_table_column"):
         return tuple(COLUMNS)
     return tuple(dict.fromkeys(name for _, name in named))
+
+
+def _in_condition(condition: Any, available: Mapping[str, Column]) -> list[Any]:  # noqa: ANN401
+    """The columns that a `row_condition` reads: those that an object names, or of the text that older suites
+    have, all whose name occurs in it."""
+    if isinstance(condition, str):
+        return [name for name in available if name in condition]
+    if not isinstance(condition, dict):
+        return []
+    parts = condition.get("conditions")
+    inner = [
+        name for part in (parts if isinstance(parts, list) else ()) for name in _in_condition(part, available)
+    ]
+    column = condition.get("column")
+    return [*inner, column.get("name")] if isinstance(column, dict) else inner
 
 
 def _expectation_types() -> list[str]:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promptstill.answers.spec import AnswerSpec, Normalisation
 from stages.validate.checks import Checks
 from stages.validate.suite import ABOUT_ROWS, ABOUT_TYPES, COMPARES_ROWS, Suite, read_suite
-from tests.project import write
+from tests.project import TEXT_SCHEMA, write
 from tests.stages.validated import filter_on
 
 LABEL_AND_REPLY = {"column_A": "label", "column_B": "reply"}
@@ -64,7 +65,7 @@ def table(rows: int = 400) -> pd.DataFrame:
 
 def suite_of(folder: Path, *expectations: dict[str, Any]) -> Suite:
     write(folder / "suite.json", json.dumps({"name": "s", "expectations": list(expectations)}))
-    return read_suite(folder / "suite.json")
+    return read_suite(folder / "suite.json", AnswerSpec(TEXT_SCHEMA, Normalisation(format="text")))
 
 
 @pytest.mark.parametrize(("kind", "kwargs"), KINDS, ids=[kind for kind, _ in KINDS])

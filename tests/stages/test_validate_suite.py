@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.console.errors import SeveralErrors, UserError
 from stages.validate.suite import read_suite
 from tests.conftest import Run
-from tests.project import write
+from tests.project import TEXT_SCHEMA, write
 from tests.rows import sampled_row
 from tests.stages.validated import filter_on, filters, validated
 
+COLOURS = AnswerSpec(TEXT_SCHEMA, Normalisation(format="text"))
 META = {"reason": "r", "action": "reject"}
 IS_NULL = "expect_column_values_to_be_null"
 PAIR = "expect_column_pair_values_to_be_equal"
@@ -50,7 +52,7 @@ def test_a_mistake_in_the_suite_is_an_error_before_the_library_loads(
     project: Path, expectation: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError) as raised:
-        read_suite(filters(project, expectation))
+        read_suite(filters(project, expectation), COLOURS)
     assert message in str(raised.value)
     assert "expectations.0" in str(raised.value)
 
@@ -60,7 +62,7 @@ def test_every_mistake_is_named(project: Path) -> None:
         project, filter_on(IS_NULL, column="lable"), filter_on(IS_NULL, action="x", column="label")
     )
     with pytest.raises(SeveralErrors) as raised:
-        read_suite(path)
+        read_suite(path, COLOURS)
     assert [problem.split(": ")[1] for problem in raised.value.problems] == [
         "expectations.0.kwargs.column",
         "expectations.1.meta.action",
@@ -76,7 +78,7 @@ def test_a_type_that_the_library_leaves_out_is_an_error(project: Path) -> None:
 def test_a_suite_without_expectations_is_an_error(project: Path) -> None:
     write(project / "expectations/colour/suite.json", '{"name": "s"}')
     with pytest.raises(UserError, match="must hold `name` and `expectations`"):
-        read_suite(project / "expectations/colour/suite.json")
+        read_suite(project / "expectations/colour/suite.json", COLOURS)
 
 
 def test_an_argument_that_the_library_refuses_is_an_error(project: Path) -> None:
@@ -114,7 +116,7 @@ def test_an_expectation_that_cannot_be_computed_is_one_line(
             "0.5",
         ),
         ("expect_column_mean_to_be_between", {"column": "agreement", "max_value": 0.5}, "1.0"),
-        ("expect_table_column_count_to_equal", {"value": 3}, "16"),
+        ("expect_table_column_count_to_equal", {"value": 3}, "17"),
     ],
 )
 def test_an_expectation_about_the_whole_table_stops_the_stage(
@@ -150,4 +152,4 @@ def test_an_unknown_expectation_is_one_line_and_exit_1(project: Path, run: Run) 
 def test_a_suite_that_the_library_wrote_itself_is_read(project: Path) -> None:
     path = filters(project, filter_on(IS_NULL, column="problem", mostly=1.0))
     content = json.loads(path.read_text())
-    assert [item.kind for item in read_suite(path).filters] == [content["expectations"][0]["type"]]
+    assert [item.kind for item in read_suite(path, COLOURS).filters] == [content["expectations"][0]["type"]]

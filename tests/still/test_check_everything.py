@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import MOST_LINES
 from stages.validate.suite import read_suite
 from still.check import problems_of
@@ -102,7 +103,9 @@ def test_the_bounds_of_a_column_of_counts(
     project: Path, limits: dict[str, Any], expected: tuple[float, float]
 ) -> None:
     whole_table = {"type": "expect_table_row_count_to_be_between", "kwargs": None}
-    suite = read_suite(filters(project, whole_table, between("input_chars", **limits)))
+    suite = read_suite(
+        filters(project, whole_table, between("input_chars", **limits)), AnswerSpec.load("colour")
+    )
     assert bounds(suite, "input_chars") == expected
 
 

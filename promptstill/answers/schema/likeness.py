@@ -20,7 +20,7 @@ _ARTICLES = regex.compile(r"\b(?:a|an|the)\b")
 # Scripts that write no spaces between words. There each character is a token, as MLQA has it for Chinese
 # (https://github.com/facebookresearch/MLQA/blob/main/mlqa_evaluation_v1.py).
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
-_TOKEN = regex.compile(rf"{_UNSPACED}\p{{M}}*|(?:(?!{_UNSPACED})\S)+")
+TOKEN = regex.compile(rf"{_UNSPACED}\p{{M}}*|(?:(?!{_UNSPACED})\S)+")
 # Texts whose tokens are remembered: samples and answers are compared several times each.
 REMEMBERED = 4_096
 
@@ -30,7 +30,7 @@ def tokens(text: str) -> tuple[str, ...]:
     """The words of a text without case, punctuation, symbols and the English articles, as SQuAD's evaluation
     compares them (https://rajpurkar.github.io/SQuAD-explorer, `normalize_answer`)."""
     bare = _MARKS.sub("", unicodedata.normalize("NFKC", text).casefold())
-    return tuple(_TOKEN.findall(_ARTICLES.sub(" ", bare)))
+    return tuple(TOKEN.findall(_ARTICLES.sub(" ", bare)))
 
 
 def token_f1(left: str, right: str) -> float:
