@@ -167,7 +167,7 @@ def test_a_build_that_keeps_no_row_says_why_and_what_it_saw(project: Path) -> No
 def test_labels_that_are_texts_are_not_shown(project: Path) -> None:
     write(project / "expectations/colour/answer.schema.json", json.dumps({"type": "string"}))
     filters(project, filter_on("expect_column_values_to_be_null", "a_label", column="label"))
-    with pytest.raises(UserError, match="observed nothing") as raised:
+    with pytest.raises(UserError, match=r"observed label \(text\) 1") as raised:
         validated(project, [sampled_row(0, "Ann lives here", "Ann lives here")])
     assert "Ann" not in str(raised.value)
 
