@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import regex
 from sklearn.metrics.pairwise import linear_kernel
 
-from promptstill.answers.grounding import passages
-from promptstill.answers.rates import refuses, stated_keys
+from promptstill.answers.citing import free_keys, refuses
+from promptstill.answers.grounding import outside, passages
 from promptstill.answers.schema.rules import Citations
 from promptstill.answers.sentences import sentences
 from promptstill.answers.spec import AnswerSpec
@@ -64,12 +63,12 @@ def retrieved(
 def looked_up(spec: AnswerSpec) -> tuple[str, ...]:
     """The keys that a baseline looks up in the input: those with texts of the answer's own, and citations."""
     rules = spec.rules.citations
-    return () if rules is None else (*stated_keys(spec), rules.key)
+    return () if rules is None else (*free_keys(spec), rules.key)
 
 
 def question(text: str, rules: Citations) -> str:
     """An input without its passages, on one line."""
-    return " ".join(regex.sub(rules.passages, " ", text).split())
+    return " ".join(outside(text, rules.passages).split())
 
 
 def most_similar(texts: Sequence[str], rules: Citations, read: Read) -> list[Passage]:
@@ -110,4 +109,4 @@ def _values(part: Passage, spec: AnswerSpec) -> dict[str, object]:
     rules = spec.rules.citations
     assert rules is not None
     cited = [] if part.number is None else [part.number]
-    return {**dict.fromkeys(stated_keys(spec), part.sentence), rules.key: cited}
+    return {**dict.fromkeys(free_keys(spec), part.sentence), rules.key: cited}

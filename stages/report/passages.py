@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import regex
 
-from promptstill.answers.grounding import passages
-from promptstill.answers.rates import citations
+from promptstill.answers.compare import value
+from promptstill.answers.grounding import outside, passages
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 
@@ -29,13 +30,18 @@ def shown(text: str, answers: Mapping[str, Answer | None], spec: AnswerSpec) -> 
     parts = {} if rules is None else passages(text, rules.passages)
     if rules is None or not parts:
         return Shown(text)
-    around = regex.split(r"\s*\n\s*", regex.sub(rules.passages, "\n", text).strip())
+    around = regex.split(r"\s*\n\s*", outside(text, rules.passages).strip())
     cited, others = [], []
     for number, part in parts.items():
         whole = f"[{number}] {part}"
-        names = [name for name, answer in answers.items() if number in citations(answer, spec)]
+        names = [name for name, answer in answers.items() if number in _cited(answer, rules.key)]
         if names:
             cited.append((whole, ", ".join(names)))
         else:
             others.append(whole)
     return Shown("\n".join(around), cited, others)
+
+
+def _cited(answer: Answer | None, key: str) -> list[Any]:
+    listed = None if answer is None else value(answer, key)
+    return listed if isinstance(listed, list) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from promptstill.answers.rates import citations, rates, stated_keys
+from promptstill.answers.rates import rates
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.rows.row import Answer
 from tests.cited import REFUSED, SPEC, asked, cited
@@ -55,9 +55,3 @@ def test_an_answer_is_grounded_if_its_facts_are_in_what_it_cites(
     answer: Answer | None, expected: bool | None
 ) -> None:
     assert rates(SPEC)["grounded"](INPUT, answer, REFUSED) is expected
-
-
-def test_what_an_answer_states_and_what_it_cites_are_different_keys() -> None:
-    assert stated_keys(SPEC) == ("answer",)
-    assert citations(cited("x", 2, 1), SPEC) == [2, 1]
-    assert citations(None, SPEC) == []
