@@ -7,7 +7,6 @@ shown: what golden or test chose would score too well on them.
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,7 @@ from promptstill.console.errors import UserError
 from promptstill.core.files import JsonObject, read_json, replacing, write_json
 from promptstill.core.paths import cache_dir, details_file, model_dir
 from stages.train.params import TrainParams
-from still.experiment import revision_of, run_experiment
+from still.experiment import name_of, revision_of, run_experiment, shown
 from still.page import Plot, scatter, write_page
 
 # What this machine measured of a configuration: the key in its file, and how a table names it.
@@ -107,7 +106,7 @@ def configurations_of(task: str, settings: Sequence[str]) -> list[Configuration]
     # Of two ways to write a number, params.yaml gets the one that the model makes of both.
     distinct = dict.fromkeys(tuple((name, getattr(params, name)) for name in values) for params in made)
     combined = [dict(changes) for changes in distinct]
-    return [Configuration(_name(task, changes), changes) for changes in combined]
+    return [Configuration(name_of(task, changes), changes) for changes in combined]
 
 
 def _read(text: str, where: str) -> Any:  # noqa: ANN401
@@ -115,17 +114,6 @@ def _read(text: str, where: str) -> Any:  # noqa: ANN401
         return yaml.safe_load(text)
     except yaml.YAMLError:
         raise UserError(f"{where}: {text!r} is not a value of YAML; correct it") from None
-
-
-def _name(task: str, changes: dict[str, Any]) -> str:
-    """A name that Git accepts as a reference. Characters that it refuses become hyphens."""
-    text = "+".join([task, *(f"{name}={shown(value)}" for name, value in changes.items())])
-    return re.sub(r"[^\w.+=-]+|\.(?=\.)|\.(lock)?$", "-", text)
-
-
-def shown(value: object) -> str:
-    """A value as params.yaml has it."""
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def compare_one(task: str, configuration: Configuration) -> Compared:

@@ -122,12 +122,19 @@ def student_answers(
     spec: AnswerSpec,
 ) -> list[Answer | None]:
     """What a student that learnt `rows` answers; trained now, or kept from an earlier curve."""
+    import scipy
+    import sklearn
+
     from promptstill.core.resolve import model_hash
     from stages.train.checkpoint import Checkpoint, training_key
     from stages.train.fit import fit
 
     parts = [canonical_hash(part) for part in (rows, validation, texts)]
-    key = training_key([model_hash(params.base), spec.hash, *parts, params.model_dump(mode="json")])
+    # Training itself uses neither; the n-grams and the weights of both experts do.
+    libraries = [scipy.__version__, sklearn.__version__]
+    key = training_key(
+        [model_hash(params.base), spec.hash, *parts, params.model_dump(mode="json"), libraries]
+    )
     folder = cache_dir() / "curve" / task
     kept = folder / f"{key}.json"
     if not kept.exists():

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from promptstill.answers.compare import contradiction
+from promptstill.answers.schema.compare import contradiction
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.paths import PARAMS

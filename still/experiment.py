@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from promptstill.core.files import canonical_hash
 from promptstill.core.paths import PARAMS
 from stages.train.params import TrainParams
 
@@ -31,6 +32,25 @@ class Run:
     seconds: float | None = None
     resumed: bool = False
     evaluated: bool = False
+
+
+def name_of(task: str, changes: Mapping[str, object]) -> str:
+    """A name that Git accepts as a reference. Characters that it refuses become hyphens.
+
+    Other params may have the same name then, or where a value has the `+` that separates params. A hash of
+    the params makes these names different.
+    """
+    values = {name: shown(value) for name, value in changes.items()}
+    text = "+".join([task, *(f"{name}={value}" for name, value in values.items())])
+    accepted = re.sub(r"[^\w.+=-]+|\.(?=\.)|\.(lock)?$", "-", text)
+    if accepted == text and not any("+" in value for value in values.values()):
+        return text
+    return f"{accepted}-{canonical_hash(changes)[:8]}"
+
+
+def shown(value: object) -> str:
+    """A value as params.yaml has it."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def run_experiment(task: str, name: str, changes: Mapping[str, object]) -> Run:

@@ -12,8 +12,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from promptstill.answers.compare import same
 from promptstill.answers.consensus import decide, parse_reply
+from promptstill.answers.schema.compare import same
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import iter_rows, read_rows
 from promptstill.core.paths import cache_dir, out

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptstill.answers.compare import deciding_keys
+from promptstill.answers.schema.compare import deciding_keys
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import did_you_mean
 from promptstill.core.files import compact_json

@@ -9,9 +9,10 @@ from rich.table import Table
 from promptstill.answers.measures import measures
 from promptstill.answers.rates import rates
 from promptstill.answers.spec import AnswerSpec
-from promptstill.core.files import read_json
+from promptstill.core.files import JsonObject, file_hash, read_json
 from promptstill.core.paths import cache_dir, details_file, model_dir, report_dir
 from promptstill.core.settings import task_names
+from promptstill.models.student import student_file
 from stages.eval.verdict import against_baseline, cascade_line, latency_line, price_line
 
 STAGES = ("ingest", "generate", "validate", "dedupe", "split")
@@ -32,12 +33,19 @@ def print_summary() -> None:
         for name in SETS:
             console.print(f"{name}: the student is {against_baseline(metrics[name])}", highlight=False)
         console.print(cascade_line(metrics["cascade"]), highlight=False)
-        speed_file = cache_dir() / "speed" / f"{task}.json"
-        speed = read_json(speed_file) if speed_file.exists() else {}
-        # Another machine may have run eval, or an earlier version, which measured less.
-        if "seconds_per_thousand" in speed:
+        if speed := speed_of_student(task):
             console.print(price_line(metrics["cascade"], speed), highlight=False)
             console.print(latency_line(speed), highlight=False)
+
+
+def speed_of_student(task: str) -> JsonObject | None:
+    """What eval measured on this machine of the student that is here, or None if it measured none or another
+    one."""
+    measured, student = cache_dir() / "speed" / f"{task}.json", student_file(task)
+    if not measured.exists() or not student.exists():
+        return None
+    speed: JsonObject = read_json(measured)
+    return speed if speed.get("student") == file_hash(student) else None
 
 
 def flow(task: str) -> str:

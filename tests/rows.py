@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from promptstill.rows.row import (
+    Answer,
     DedupedRow,
     IngestedCase,
     IngestedRow,
@@ -96,3 +97,8 @@ def split_row(number: int, **changes: Any) -> SplitRow:
 def ingested_case(number: int, **changes: Any) -> IngestedCase:
     """A golden case after ingest."""
     return cast(IngestedCase, golden_case(number, str) | {"slices": []} | changes)
+
+
+def never(left: Answer, right: Answer) -> bool:
+    """The answers of two rows do not contradict each other."""
+    return False

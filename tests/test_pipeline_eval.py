@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from promptstill.answers.prediction import Prediction
+from promptstill.core.files import file_hash
 from stages.eval.cascade import CASCADE_COLUMNS
 from tests.conftest import Run
 from tests.pipeline import TASKS
@@ -45,6 +46,7 @@ def test_metrics_predictions_and_speed_of_eval_are_consistent(built: Path) -> No
         assert all(isinstance(prediction[contestant], str) for contestant in contestants)
     assert metrics["prompt_tokens_saved_per_request"] > 10
     speed = yaml.safe_load((built / ".still/speed/colour-json.json").read_text())
+    assert speed.pop("student") == file_hash(built / "models/colour-json/student.json")
     assert (speed["rows"], speed["single_requests"]) == (len(predictions), 6), "all rows, the golden cases"
     assert speed["batched_requests"] == len(predictions)
     assert min(speed.values()) > 0
@@ -107,6 +109,7 @@ def test_the_summary_shows_rows_and_scores_of_a_build(built: Path, run: Run) -> 
         assert f"{task}: ingest {counts['ingest']['kept']}" in text
         assert f"train {counts['split']['train']} / validation {counts['split']['validation']} /" in text
     assert text.count("golden student ") == len(TASKS)
+    assert text.count("p50 and p99 of the latency here: ") == len(TASKS)
     shown_confidence = (
         r"the student answers \d+ % of test with accuracy|the student answers nothing of test|no threshold: "
     )

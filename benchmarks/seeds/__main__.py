@@ -16,12 +16,12 @@ from benchmarks.processor import processor
 from benchmarks.results import write_task
 from benchmarks.table import print_table
 from benchmarks.train.stage import trained
+from promptstill.answers.measures import measured, measures
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_rows
 from promptstill.core.paths import out
 from promptstill.models.answering import Answerer
 from promptstill.rows.row import SampledCase, SplitRow
-from stages.eval.scores import ACCURACY, alike
 from stages.train.mixing import fit_ngrams, fit_weights
 from stages.train.params import TrainParams
 
@@ -40,18 +40,18 @@ def measure(task: str, seeds: int) -> dict[str, Any]:
         "golden": read_rows(out("generate", task, "golden"), SampledCase, "generate"),
         "test": read_rows(out("split", task, "test"), SplitRow, "split"),
     }
-    metrics = (ACCURACY, *spec.rules.scored.values())
+    metrics = tuple(measures(spec))
     scores: dict[tuple[str, str, str], list[float]] = {}
     for seed in range(params.seed, params.seed + seeds):
         seeded = params.model_copy(update={"seed": seed})
         model, _ = trained(train_rows, validation, spec, seeded)
         ngrams = fit_ngrams(train_rows, model)
-        weights = fit_weights(validation, model, ngrams)
+        weights = fit_weights(validation, model, ngrams, spec)
         alone: dict[str, Any] = {key: {"model": 0.0, "ngrams": 1.0} for key in weights}
         answerers = (model.mixed_with(ngrams, weights), model, model.mixed_with(ngrams, alone))
         for name, cases in sets.items():
             for who, answerer in zip(WHO, answerers, strict=True):
-                for metric, value in _accuracies(answerer, cases, metrics, spec).items():
+                for metric, value in _accuracies(answerer, cases, spec).items():
                     scores.setdefault((name, who, metric), []).append(value)
     return {
         name: {who: {metric: _spread(scores[name, who, metric]) for metric in metrics} for who in WHO}
@@ -60,11 +60,14 @@ def measure(task: str, seeds: int) -> dict[str, Any]:
 
 
 def _accuracies(
-    answerer: Answerer, cases: Sequence[SampledCase | SplitRow], metrics: Sequence[str], spec: AnswerSpec
+    answerer: Answerer, cases: Sequence[SampledCase | SplitRow], spec: AnswerSpec
 ) -> dict[str, float]:
     answers = answerer.answer([case["input"] for case in cases])
     pairs = [(given.answer, case["answer"]) for given, case in zip(answers, cases, strict=True)]
-    return {metric: statistics.mean(alike(*pair, metric, spec) for pair in pairs) for metric in metrics}
+    return {
+        name: statistics.mean(measured(*pair, measure) for pair in pairs)
+        for name, measure in measures(spec).items()
+    }
 
 
 def _spread(values: Sequence[float]) -> Mapping[str, object]:

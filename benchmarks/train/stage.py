@@ -63,7 +63,7 @@ def _accuracy_with_ngrams(
     halves = [[row for row in held_out if of_half[row["component"]] == half] for half in (0, 1)]
     right: list[bool] = []
     for fitting, judged in (halves, halves[::-1]):
-        mixture = answerer.mixed_with(ngrams, fit_weights(fitting, answerer, ngrams))
+        mixture = answerer.mixed_with(ngrams, fit_weights(fitting, answerer, ngrams, spec))
         answers = mixture.answer([row["input"] for row in judged])
         right += right_labels([given.answer for given in answers], judged, spec)
     return statistics.mean(right)

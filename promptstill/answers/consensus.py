@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from promptstill.answers.compare import agreeing
+from promptstill.answers.schema.compare import agreeing
 from promptstill.answers.spec import AnswerSpec, Parsed
 from promptstill.rows.row import Decision, Problem, Sample
 

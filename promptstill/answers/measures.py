@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from promptstill.answers.compare import same, same_value, value_likeness
+from promptstill.answers.schema.compare import same, same_value, value_likeness
 from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.rules import ACCURACY, GRADED
 from promptstill.rows.row import Answer
 
-# The measure of the label, or of the whole text where no label is given.
-ACCURACY = "accuracy"
-# Comparisons with a degree between the same and another value.
-GRADED = ("set", "text")
+__all__ = ["ACCURACY", "Measure", "measured", "measures", "shares"]
 
 # From 0 to 1; a share of 1 is the same.
 Measure = Callable[[Answer, Answer], float]

@@ -12,8 +12,8 @@ class Parsed:
     """Either `answer`, with the names of the repairs that it took, or a `problem` with its `detail`.
 
     The repairs are `markup` (a code fence, emphasis or quotes around the answer), `prose` (other text around
-    an object), `python_notation`, `key_alias`, `key_spelling`, `refusal_wording`, `value_alias`,
-    `value_spelling`, `null_word` and `value_type`; in alphabetical order.
+    an object), `python_notation`, `key_alias`, `key_spelling`, `null_word`, `refusal_wording`,
+    `value_alias`, `value_order`, `value_spelling` and `value_type`; in alphabetical order.
     """
 
     answer: Answer | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import regex
@@ -18,11 +19,11 @@ _AROUND = " \t\r\n.!\"'“”‘’`*"
 class RefusalReader:
     """Finds the refusals of one task."""
 
-    def __init__(self, rules: Refusal) -> None:
-        """The reader for the sentence and its variants."""
-        self._rules = rules
+    def __init__(self, rules: Refusal, order: Iterable[str]) -> None:
+        """The reader for the sentence and its variants. `order` has the keys of an object in their order."""
+        self._rules, self._order = rules, tuple(order)
         either = "|".join([regex.escape(rules.text.strip(_AROUND)), *(f"(?:{v})" for v in rules.variants)])
-        self._whole = regex.compile(rf"(?:{either})", regex.IGNORECASE)
+        self._whole = regex.compile(rf"(?<!\w)(?:{either})(?!\w)", regex.IGNORECASE)
 
     def read(self, answer: Answer, repairs: set[str]) -> Answer:
         """The answer, with the canonical sentence if it refuses; the repair is added to `repairs`.
@@ -37,14 +38,21 @@ class RefusalReader:
             repairs.add("refusal_wording")
         if isinstance(answer, str):
             return rules.text
-        refused = {**answer, str(rules.key): rules.text}
         for key, value in rules.others.items():
             if answer.get(key) is None:
                 repairs.add("refusal_wording")
             elif canonical_json(answer[key]) != canonical_json(value):
                 raise ReplyError("several_answers", f"a refusal with {key} = {_shown(answer[key])}")
-            refused[key] = value
-        return refused
+        refused = {**answer, str(rules.key): rules.text, **rules.others}
+        return {key: refused[key] for key in [*(k for k in self._order if k in refused), *refused]}
+
+    def whole(self, reply: str) -> Answer | None:
+        """The refusal in a reply that is its sentence, where answers are objects; None if it is anything
+        else."""
+        key = self._rules.key
+        if key is None or self._whole.fullmatch(reply.strip(_AROUND)) is None:
+            return None
+        return {key: self._rules.text}
 
     def _refuses(self, text: str) -> bool:
         """Whether a text is a refusal and nothing else. Raises ReplyError if it is one beside other words."""

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypedDict
 
 from pydantic import field_validator
 
-from promptstill.answers.compare import same
+from promptstill.answers.schema.compare import same
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError, check_each
 from promptstill.core.files import JsonObject

@@ -20,7 +20,7 @@ from promptstill.answers.refusal import RefusalReader
 from promptstill.answers.schema.form import ANY_TEXT, AnswerForm
 from promptstill.answers.schema.rules import DerivedLabel, Normalisation, ValueRules
 from promptstill.answers.schema.shape import Shape, shape_of
-from promptstill.answers.stable import check_stable
+from promptstill.answers.stable import check_labels, check_stable
 from promptstill.answers.texts import TextReader
 from promptstill.core.paths import expectation_file
 from promptstill.rows.row import Answer
@@ -47,6 +47,7 @@ class AnswerSpec(AnswerForm):
         files = expectation_file(task, "normalise.yaml"), expectation_file(task, "answer.schema.json")
         check_references(spec.schema, files[1])
         check_stable(spec.reader, *files)
+        check_labels(spec, spec.refine, files[0])
         return spec
 
     @cached_property
@@ -74,7 +75,11 @@ class AnswerSpec(AnswerForm):
 
     @cached_property
     def _refusals(self) -> RefusalReader | None:
-        return None if self.rules.refusal is None else RefusalReader(self.rules.refusal)
+        return (
+            None
+            if self.rules.refusal is None
+            else RefusalReader(self.rules.refusal, self.schema.get("properties", {}))
+        )
 
     @cached_property
     def _valid(self) -> set[str]:
@@ -89,14 +94,22 @@ class AnswerSpec(AnswerForm):
         if not reply.strip():
             return Parsed(None, "no_answer", "empty reply")
         try:
-            answer, repairs = self.reader.read(reply)
-            if self._refusals is not None:
-                answer = self._refusals.read(answer, repairs)
+            answer, repairs = self._read(reply)
             self._check(answer)
         except ReplyError as error:
             # A detail may quote half of a surrogate pair, which no file in UTF-8 can hold.
             return Parsed(None, error.problem, error.detail[:200].encode("utf-8", "replace").decode())
         return Parsed(answer, repairs=tuple(sorted(repairs)))
+
+    def _read(self, reply: str) -> tuple[Answer, set[str]]:
+        refusal = None if self._refusals is None else self._refusals.whole(reply)
+        # A refusal alone is no object, and a text answer that its own reader reads.
+        answer, repairs = self.reader.read(reply) if refusal is None else (refusal, {"refusal_wording"})
+        return self.refine(answer, repairs), repairs
+
+    def refine(self, answer: Answer, repairs: set[str]) -> Answer:
+        """What refusals make of an answer that was read. Raises ReplyError for half a refusal."""
+        return answer if self._refusals is None else self._refusals.read(answer, repairs)
 
     def of_value(self, value: Any) -> Parsed:  # noqa: ANN401
         """Parse an answer that a person wrote as JSON in a golden or review file."""

@@ -6,15 +6,19 @@ and the first to be blamed would be a golden case.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from promptstill.answers.objects import ObjectReader
 from promptstill.answers.parsed import ReplyError
+from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.rules import DerivedLabel
 from promptstill.answers.texts import TextReader
 from promptstill.answers.values import ValueReader
 from promptstill.console.errors import UserError
 from promptstill.core.files import canonical_json
+from promptstill.rows.row import Answer
 
 
 def check_stable(reader: TextReader | ObjectReader, rules_path: Path, schema_path: Path) -> None:
@@ -38,6 +42,29 @@ def check_stable(reader: TextReader | ObjectReader, rules_path: Path, schema_pat
             answer = error.detail
         if answer != text:
             raise _unstable(where, text, answer, schema_path)
+
+
+def check_labels(form: AnswerForm, refine: Callable[[Answer, set[str]], Answer], rules_path: Path) -> None:
+    """Raise UserError naming a derived label that no answer can have, because the parser changes values."""
+    rule = form.rules.label
+    for label, values in rule.labels.items() if isinstance(rule, DerivedLabel) else ():
+        try:
+            answer = refine(_read(values, form), set())
+        except ReplyError as error:
+            answer = error.detail
+        if form.label(answer) != label:
+            raise UserError(
+                f"{rules_path}: label.labels.{label}: no answer can have it, because the parser makes "
+                f"{_shown(answer)} of it; write the values as the parser does"
+            )
+
+
+def _read(values: Any, form: AnswerForm) -> Answer:  # noqa: ANN401
+    """The values of a derived label as the parser brings them into canonical form."""
+    if isinstance(values, str):
+        return TextReader(form).read(values)[0]
+    readers = ObjectReader(form).values
+    return {key: readers[key].read(value, set()) for key, value in values.items()}
 
 
 def _check_values(value: ValueReader, where: str, schema_path: Path) -> None:

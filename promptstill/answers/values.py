@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Any
 
 from promptstill.answers.schema.rules import ValueRules
-from promptstill.answers.schema.shape import Shape, node_of, shape_of, typed
+from promptstill.answers.schema.shape import Shape, is_number, node_of, shape_of, typed
 from promptstill.answers.spelling import Spellings, without_case, without_separators
+from promptstill.core.files import canonical_json
 
 AS_WRITTEN = ValueRules()
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
+# Numbers in brackets or without, between commas, semicolons, spaces and `and`; or nothing but brackets.
+_NUMBERS = re.compile(
+    rf"[\s\[(]*+(?:{_NUMBER.pattern}(?:[\s\[\](),;&]++(?:and[\s\[(]++)?{_NUMBER.pattern})*+)?[\s\])]*+",
+    re.ASCII,
+)
 
 
 class ValueReader:
@@ -29,12 +37,16 @@ class ValueReader:
     def read(self, value: Any, repairs: set[str]) -> Any:  # noqa: ANN401
         """The canonical value. The names of the repairs that it took are added to `repairs`.
 
-        Items of a list are read by the same rules; members of an object take the schema's types only.
+        Items of a list are read by the same rules; members of an object take the schema's types only. A list
+        that is compared as a set has each item once, in ascending order.
         """
+        if self._items is not None and self.shape.types == frozenset({"array"}):
+            value = self._as_list(value, repairs)
         if isinstance(value, str):
             value = self._text(value.strip(), repairs)
         elif isinstance(value, list) and self._items is not None:
-            return [self._items.read(item, repairs) for item in value]
+            items = [self._items.read(item, repairs) for item in value]
+            return self._as_set(items, repairs) if self.rules.compare == "set" else items
         elif isinstance(value, dict):
             members = self._members
             return {
@@ -65,6 +77,27 @@ class ValueReader:
     def _members(self) -> dict[str, ValueReader]:
         properties = self._node.get("properties", {})
         return {key: ValueReader(AS_WRITTEN, node, self._root) for key, node in properties.items()}
+
+    def _as_list(self, value: Any, repairs: set[str]) -> Any:  # noqa: ANN401
+        """A list of numbers from one number, or from a text such as `1, 3`, `[1]` or `1 and 3`."""
+        items = None if self._items is None else self._items.shape.types
+        if items is None or not items <= {"integer", "number"}:
+            return value
+        if is_number(value):
+            repairs.add("value_type")
+            return [value]
+        if isinstance(value, str) and _NUMBERS.fullmatch(value) is not None:
+            repairs.add("value_type")
+            return _NUMBER.findall(value)
+        return value
+
+    def _as_set(self, items: list[Any], repairs: set[str]) -> list[Any]:
+        distinct = {canonical_json(item): item for item in items}
+        numbers = all(is_number(item) for item in distinct.values())
+        ordered = sorted(distinct.values()) if numbers else [distinct[text] for text in sorted(distinct)]
+        if len(ordered) < len(items) or ordered != items:
+            repairs.add("value_order")
+        return ordered
 
     def _text(self, text: str, repairs: set[str]) -> str | None:
         if text.casefold() in self._null_words:

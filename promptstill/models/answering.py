@@ -106,7 +106,12 @@ class Answerer:
             of_ngrams = known[key][list(rows)] if key in known else np.zeros_like(values)
             return mixed(values, of_ngrams, self._weights[key])
 
-        return self._scorer.reply(texts, done, judge)
+        replies = self._scorer.reply(texts, done, judge)
+        for slot in self.script.slots:
+            if not slot.closed and slot.key in self._weights:
+                for reply in replies:
+                    reply.probabilities[slot.key] **= self._weights[slot.key]["model"]
+        return replies
 
     def given(self, texts: Sequence[str], pieces: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
         """The model's log-probabilities of the pieces of each listed key, shape (texts, pieces),

@@ -18,14 +18,14 @@ from promptstill.answers.schema.script import Slot
 from promptstill.console.errors import UserError
 from promptstill.core.files import read_json
 from promptstill.core.resolve import ENCODER_WHEEL, resolve
+from promptstill.models.batches import batches
 from promptstill.models.reply import Judge, Reply, take, undecided
 from promptstill.models.stored import damaged, read_arrays
 from promptstill.models.student import Pooling, Student, input_ids, with_adapter
 from promptstill.models.tokens import around_text
 
 HEADS = "heads.safetensors"
-# Rows and tokens of a batch, at most. A batch holds texts of similar length. A processor gains little from
-# many tokens at once, and loses by padding where lengths differ.
+# Rows and tokens of a batch, at most. A processor gains little from many tokens at once.
 BATCH = 48
 BATCH_TOKENS = 2048
 
@@ -90,12 +90,8 @@ class EncoderScorer:
         """Replies in the order of `texts`. `judge` may change the probabilities of a slot before the most
         probable piece is taken. `done` is called with the number of rows of each answered batch."""
         ids = [text_ids(text, self._tokenizer, self._max_input_tokens) for text in texts]
-        order = sorted(range(len(ids)), key=lambda i: (len(ids[i]), i))
         replies = [Reply() for _ in texts]
-        while order:
-            # The next text is the longest one that waits, so no other needs more tokens.
-            rows = max(1, min(BATCH, BATCH_TOKENS // len(ids[order[-1]])))
-            batch, order = order[-rows:], order[:-rows]
+        for batch in batches([len(row) for row in ids], most_rows, passes=1):
             with torch.inference_mode():
                 inputs = padded([ids[i] for i in batch], self._tokenizer.pad_token_id)
                 logits = self._model(*(part.to(self._model.device) for part in inputs))
@@ -105,6 +101,11 @@ class EncoderScorer:
             if done is not None:
                 done(len(batch))
         return replies
+
+
+def most_rows(tokens: int) -> int:
+    """The most rows of a batch whose longest text has this number of tokens."""
+    return max(1, min(BATCH, BATCH_TOKENS // tokens))
 
 
 def text_ids(text: str, tokenizer: Any, max_input_tokens: int) -> list[int]:  # noqa: ANN401

@@ -3,7 +3,8 @@
 The probability of a value is proportional to `p_model ** model * p_ngrams ** ngrams`, a log-linear pool
 (Heskes 1998). Without n-grams this is temperature scaling (Guo et al. 2017, with temperature 1 / model).
 Both weights are fitted on validation rows, which neither expert was trained on, so the probabilities that
-come out are calibrated.
+come out are calibrated. The probability of a value that is written freely is that of all its tokens, raised
+to a power that is fitted too.
 """
 
 from __future__ import annotations
@@ -38,6 +39,19 @@ def fitted(model: np.ndarray, ngrams: np.ndarray, truth: Sequence[int], groups: 
     without = _held_out(model, ngrams, right, groups, mixing=False)
     of_model, of_ngrams = _best(model, ngrams, right, mixing=with_ngrams < without)
     return {"model": round(float(of_model), 4), "ngrams": round(float(of_ngrams), 4)}
+
+
+def calibrated(logs: Sequence[float], right: Sequence[bool]) -> float:
+    """The power of probabilities that tells best which values are right, from the logarithms of the
+    probabilities; 1 if there are none."""
+    values, truth = np.minimum(np.array(logs), -1e-9), np.array(right, dtype=bool)
+
+    def loss(power: np.ndarray) -> float:
+        scaled = power[0] * values
+        surprise = np.where(truth, -scaled, -np.log(-np.expm1(scaled)))
+        return float(surprise.sum()) + 0.5 * float((power[0] - 1) ** 2)
+
+    return float(minimize(loss, [1.0], method="L-BFGS-B", bounds=[(0.001, None)]).x[0])
 
 
 def aligned(log_probabilities: np.ndarray, classes: Sequence[str], pieces: Sequence[str]) -> np.ndarray:

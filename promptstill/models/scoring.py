@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache
 
+from promptstill.models.batches import batches
 from promptstill.models.choices import Choices
 from promptstill.models.grammar import Writer
 from promptstill.models.reply import Judge, Reply, implied, take, undecided
@@ -26,7 +27,7 @@ from promptstill.models.tokens import around_input, as_text
 
 # Where a prompt has the text.
 INPUT = "{input}"
-# Rows and tokens of a batch, at most. A batch holds inputs of similar length.
+# Rows and tokens of a batch, at most.
 BATCH = 48
 BATCH_TOKENS = 16_384
 # Logits of a batch, at most, which bounds memory.
@@ -65,14 +66,10 @@ class Scorer:
         """Replies in the order of `texts`. `judge` may change the probabilities of a closed slot before the
         most probable piece is taken. `done` is called with the number of rows of each answered batch."""
         own = [input_ids(text, self._tokenizer, self._limits[0]) + self._after for text in texts]
-        order = sorted(range(len(own)), key=lambda i: (len(own[i]), i))
         replies = [Reply() for _ in texts]
-        while order:
-            # The next input is the longest one that waits, so no other needs more tokens.
-            batch, order = (
-                order[-self._rows(len(own[order[-1]])) :],
-                order[: -self._rows(len(own[order[-1]]))],
-            )
+        # A closed slot takes one pass, and a free one a pass for each token that it may have.
+        passes = sum(1 if writer is None else self._limits[1] for _, writer in self._slots)
+        for batch in batches([len(ids) for ids in own], self._rows, passes):
             with torch.inference_mode():
                 self._answer([own[i] for i in batch], batch, [replies[i] for i in batch], judge)
             if done is not None:
@@ -80,7 +77,7 @@ class Scorer:
         return replies
 
     def _rows(self, tokens: int) -> int:
-        """Rows of a batch with inputs of this length."""
+        """The most rows of a batch whose longest input has this length."""
         nodes = 1 + max(len(choices.nodes) for choices, _ in self._slots)
         width = self._model.get_output_embeddings().weight.shape[0]
         most = min(BATCH_TOKENS // (len(self._shared) + tokens + nodes), BATCH_LOGITS // (nodes * width))
@@ -109,12 +106,15 @@ class Scorer:
             take(choices.slot, np.zeros((len(replies), len(choices.slot.pieces))), replies)
             return pending
         free = [implied(choices.slot, reply) is None for reply in replies]
-        logits = state.read(pending, choices)
+        # A row is read only where its next value is decided: what precedes that value must be read with it.
+        logits = state.read(
+            [chain if is_free else [] for chain, is_free in zip(pending, free, strict=True)], choices
+        )
         values = judge(choices.slot.key, rows, choices.log_probabilities(logits))
         taken = take(choices.slot, values, replies)
         return [
-            list(choices.sequences[best]) if is_free else []
-            for best, is_free in zip(taken, free, strict=True)
+            list(choices.sequences[best]) if is_free else chain
+            for best, is_free, chain in zip(taken, free, pending, strict=True)
         ]
 
     def _write(
@@ -131,8 +131,9 @@ class Scorer:
         values = [writer.begin() for _ in replies]
         written: list[list[int]] = [[] for _ in replies]
         sums = [0.0] * len(replies)
-        # If nothing is decoded here, what is not read stays so.
-        last: list[list[int]] = [[] for _ in replies] if open_rows else pending
+        # What precedes a value that is not decoded here is read with the next value that is.
+        last = [[] if piece is None else chain for chain, piece in zip(pending, known, strict=True)]
+        pending = [chain if piece is None else [] for chain, piece in zip(pending, known, strict=True)]
         while open_rows:
             logits = state.read(pending)[:, 0].float()
             pending = [[] for _ in replies]
@@ -170,7 +171,8 @@ class _State:
 
     def read(self, chains: list[list[int]], choices: Choices | None = None) -> Tensor:
         """Logits of shape (rows, 1 + nodes, vocabulary) after each row's further tokens, and after each of
-        the nodes of `choices`, which continue them. A node stands behind its own beginning.
+        the nodes of `choices`, which continue them. The position of a node is after that of the node that it
+        continues.
 
         The chains stay read, the nodes do not.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptstill.answers.compare import contradiction
+from promptstill.answers.schema.compare import contradiction
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptstill.answers.compare import Differ
+from promptstill.answers.schema.compare import Differ
 from promptstill.near.components import connected
 from promptstill.near.pairs import Pair
 from promptstill.rows.review_queue import QueueEntry, certainty, queue_entry

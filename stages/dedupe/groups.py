@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from promptstill.answers.compare import Differ
+from promptstill.answers.schema.compare import Differ
 from promptstill.near.pairs import Pair
 from promptstill.rows.origin import origin
 from promptstill.rows.row import DedupedRow, FloodedRow, KeptRow, Origin, RemovedRow

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
-from promptstill.core.files import read_json, read_rows, read_text, write_csv, write_json, write_rows
+from promptstill.core.files import (
+    file_hash,
+    read_json,
+    read_rows,
+    read_text,
+    write_csv,
+    write_json,
+    write_rows,
+)
 from promptstill.core.paths import (
     cache_dir,
     details_file,
@@ -18,7 +26,7 @@ from promptstill.core.paths import (
     plot_file,
     prompt_file,
 )
-from promptstill.models.student import student_of
+from promptstill.models.student import student_file, student_of
 from promptstill.rows.row import SampledCase, SplitRow
 from stages.eval.params import EvalParams
 
@@ -78,7 +86,9 @@ def main(task: str) -> None:
         for table, (columns, rows) in tables_of(part, spec, level).items():
             write_csv(plot_file(task, f"{table}_{name}"), columns, rows)
     # A time is a fact about this machine and not about the inputs, so it stays outside the outs.
-    write_json(cache_dir() / "speed" / f"{task}.json", speed)
+    # The hash says whose speed it is, because another student may be checked out later.
+    measured: dict[str, str | float] = {"student": file_hash(student_file(task)), **speed}
+    write_json(cache_dir() / "speed" / f"{task}.json", measured)
     say("eval", task, summary_lines(metrics, speed))
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any, Literal
 
-from promptstill.answers.compare import same
 from promptstill.answers.consensus import decide
+from promptstill.answers.schema.compare import same
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import JsonObject
 from promptstill.models.answering import StudentAnswer

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from promptstill.answers.classes import class_name
-from promptstill.answers.compare import same
 from promptstill.answers.measures import Measure, measured, measures, shares
 from promptstill.answers.prediction import OUTCOMES, Outcome
+from promptstill.answers.schema.compare import same
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 from stages.eval.contestants import Answered

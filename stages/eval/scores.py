@@ -8,10 +8,11 @@ from typing import Any
 
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
-from promptstill.answers.classes import INVALID, class_pair
-from promptstill.answers.compare import same
+from promptstill.answers.classes import INVALID, OTHER_TEXT, class_pair
 from promptstill.answers.measures import ACCURACY, measured, measures
 from promptstill.answers.rates import Rate, rates
+from promptstill.answers.schema.compare import same
+from promptstill.answers.schema.form import ANY_TEXT
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 from stages.eval.contestants import Answered, Contestant
@@ -72,8 +73,7 @@ def scores(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> dict[str,
     An invalid answer is wrong everywhere. A rate that no case is about is null, with null as its interval.
     `n` is the number of cases, `components` of how many components they are.
     """
-    truth = [spec.label(case.truth) for case in cases]
-    answers = [_label(case, spec) for case in cases]
+    truth, answers = zip(*(_classes(case, spec) for case in cases), strict=True)
     components = [case.component for case in cases]
     macro_f1 = f1_score(truth, answers, labels=sorted(set(truth)), average="macro", zero_division=0)
     metrics: dict[str, Any] = {
@@ -134,7 +134,7 @@ def label_table(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> list
 
 def confusion(cases: Sequence[Judged], spec: AnswerSpec) -> list[tuple[str, str]]:
     """The true label and the label of the answer, for every case. Texts that are no classes are not shown."""
-    return [class_pair(spec.label(case.truth), _label(case, spec), spec) for case in cases]
+    return [class_pair(*_classes(case, spec), spec) for case in cases]
 
 
 def slice_table(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> list[SliceScore]:
@@ -172,9 +172,15 @@ def _rated(cases: Sequence[Judged], rate: Rate, level: float) -> tuple[float, fl
     return _share(sum(hit for hit, _ in part), len(part)), *bounds
 
 
-def _label(case: Judged, spec: AnswerSpec) -> str:
-    """The label of a contestant's answer, or `(invalid)`."""
-    return INVALID if case.answer is None else spec.label(case.answer)
+def _classes(case: Judged, spec: AnswerSpec) -> tuple[str, str]:
+    """The true label and that of a contestant's answer, which may be `(invalid)`. Texts without a label are
+    right or `(another text)`."""
+    truth = spec.label(case.truth)
+    if case.answer is None:
+        return truth, INVALID
+    if truth == ANY_TEXT and spec.rules.label is None:
+        return truth, truth if same(case.answer, case.truth, spec) else OTHER_TEXT
+    return truth, spec.label(case.answer)
 
 
 def _share(part: float, whole: int) -> float:

@@ -8,7 +8,7 @@ from pprint import pformat
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from markupsafe import Markup
 
-from promptstill.answers.schema.script import Script
+from promptstill.answers.schema.script import LABEL, Script
 from promptstill.core.resolve import ENCODER_WHEEL
 from promptstill.models.student import Student, weighs_ngrams
 from stages.report.build import SETS, Build
@@ -37,6 +37,8 @@ def model_card(build: Build) -> ModelCard:
         network=build.network,
         loading=Markup(loading(build.student)),
         lines=Markup(lines_code(script)),
+        label=LABEL,
+        implied=Markup(implied_code(script)),
         free=[slot.key for slot in script.slots if not slot.closed],
         closed=[slot.key for slot in script.slots if slot.closed],
         adapter=build.adapter,
@@ -71,6 +73,12 @@ def lines_code(script: Script) -> str:
     """What may be on the line of each key, as code: the texts of listed values, or None."""
     lines = {slot.key: list(slot.pieces) if slot.closed else None for slot in script.slots}
     return pformat(lines, width=WIDTH, compact=True, sort_dicts=False)
+
+
+def implied_code(script: Script) -> str:
+    """The texts of keys that a derived label implies, as code; an empty text if there are none."""
+    texts = {slot.key: dict(slot.implied) for slot in script.slots if slot.implied}
+    return pformat(texts, width=WIDTH, compact=True, sort_dicts=False) if texts else ""
 
 
 def card_data(build: Build) -> ModelCardData:

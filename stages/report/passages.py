@@ -8,8 +8,8 @@ from typing import Any
 
 import regex
 
-from promptstill.answers.compare import value
 from promptstill.answers.grounding import outside, passages
+from promptstill.answers.schema.compare import value
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 

@@ -112,8 +112,8 @@ def untrained(rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: 
 
 
 def reads(base: Any, tokens: int, tokenizer: Any) -> bool:  # noqa: ANN401
-    """Whether the encoder can read so many tokens. Encoders count their positions in several ways, so it
-    tries."""
+    """Whether the encoder can read a text of this number of tokens. It is tried, because encoders count their
+    positions in several ways."""
     if tokens > tokenizer.model_max_length:
         return False
     text = next(i for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids)

@@ -42,7 +42,7 @@ def fit(
     trained = train(made.model, made.data["train"], made.data["validation"], params, checkpoint)
     answerer = answerer_of(made, form, params)
     ngrams = fit_ngrams(rows["train"], answerer)
-    return Fitted(made, trained, answerer, ngrams, fit_weights(rows["validation"], answerer, ngrams))
+    return Fitted(made, trained, answerer, ngrams, fit_weights(rows["validation"], answerer, ngrams, form))
 
 
 def untrained(rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: TrainParams) -> Untrained:

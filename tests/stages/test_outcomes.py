@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from promptstill.answers.classes import TEXT as OPEN
-from promptstill.answers.measures import measures
+from promptstill.answers.measures import ACCURACY, measures
 from promptstill.answers.prediction import ERRORS, OUTCOMES, Outcome
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models.answering import StudentAnswer
@@ -59,7 +59,7 @@ def test_an_outcome_compares_student_teacher_and_truth(
     teacher: str | None, student: str | None, expected: Outcome
 ) -> None:
     entry = case("red", teacher, student)
-    assert outcome(entry, TEXT) == outcome(entry, TEXT, measures(TEXT)["accuracy"]) == expected
+    assert outcome(entry, TEXT) == outcome(entry, TEXT, measures(TEXT)[ACCURACY]) == expected
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_outcomes_of_the_whole_answer_and_of_each_key_can_differ(
 ) -> None:
     entry = case(colour("red"), teacher, student)
     assert outcome(entry, JSON) == whole
-    of_key = [outcome(entry, JSON, measures(JSON)[name]) for name in ("accuracy", "alarm_accuracy")]
-    assert of_key == [label, alarm]
+    by_measure = [outcome(entry, JSON, measures(JSON)[name]) for name in (ACCURACY, "alarm_accuracy")]
+    assert by_measure == [label, alarm]
 
 
 def test_counts_add_up_in_every_group_and_agree_with_the_accuracies() -> None:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,19 +48,28 @@ LISTED: dict[str, Any] = {
     "urgent": {"enum": ["now", None]},
 }
 FREE = LISTED | {"count": {"type": "integer"}}
+RULES: dict[str, Any] = {"format": "json", "label": "topic", "scored": {"urgent": "urgency"}}
+# The label decides the free value of some answers.
+DERIVED: dict[str, Any] = {
+    "format": "json",
+    "label": {"labels": {"rose": {"count": 7}}, "otherwise": "other"},
+    "scored": {"topic": "topic_accuracy", "urgent": "urgency"},
+}
 
 
-def train_with_json_answers(root: Path, properties: dict[str, Any]) -> AnswerSpec:
+def train_with_json_answers(
+    root: Path, properties: dict[str, Any], rules: dict[str, Any] = RULES
+) -> AnswerSpec:
     """Give the rows of the task `colour` JSON answers, and train its student, whose params are written."""
     schema = {"type": "object", "properties": properties, "required": list(properties)}
-    write_task(root, schema, {"format": "json", "label": "topic", "scored": {"urgent": "urgency"}})
+    write_task(root, schema, rules)
     for name in ("train", "validation"):
         rows = read_lines(out("split", "colour", name))
         for entry in rows:
             answer = {
                 "topic": entry["answer"],
                 "urgent": "now" if "rose" in entry["input"] else None,
-                "count": 7,
+                "count": 7 if "rose" in entry["input"] else 3,
             }
             entry["answer"] = {key: answer[key] for key in properties}
         write_rows(out("split", "colour", name), rows)
@@ -93,25 +103,37 @@ def check_lines(code: str, answerer: Answerer, texts: list[str]) -> None:
     assert len({lines["topic"] for lines in expected}) > 1, "the texts have several answers"
 
 
-@pytest.mark.parametrize(("properties", "layers"), [(LISTED, None), (FREE, 1)], ids=["listed", "free"])
+def long_texts() -> list[str]:
+    """Texts whose middle, which a student does not read, is about other things than their ends. They have
+    more tokens than the tiny encoder has positions."""
+    inputs = [row(i)["input"] for i in range(7)]
+    return [f"{end} {f'{middle} ' * 12}{end}" for end, middle in pairwise(inputs)]
+
+
+@pytest.mark.parametrize(
+    ("properties", "rules", "layers"),
+    [(LISTED, RULES, None), (FREE, RULES, 1), (FREE, DERIVED, None)],
+    ids=["listed", "free", "derived"],
+)
 def test_the_code_in_the_card_writes_the_lines_of_the_language_model(
     tiny: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     properties: dict[str, Any],
+    rules: dict[str, Any],
     layers: int | None,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     make_project(tmp_path)
     shutil.copytree(tiny, "base")
     write_split(tmp_path, "./base", layers=layers, epochs=20, learning_rate=0.01)
-    spec = train_with_json_answers(tmp_path, properties)
+    spec = train_with_json_answers(tmp_path, properties, rules)
     student = student_of("colour", spec)
     code = code_for(student, spec)
     model = with_adapter(load_base("./base", layers), model_dir(TASK))
     limits = student["max_input_tokens"], student["max_answer_tokens"]
     answerer = Answerer(model, student_tokenizer(model_dir(TASK)), spec, limits)
-    check_lines(code, answerer, [*(row(i)["input"] for i in range(6)), ATTACK])
+    check_lines(code, answerer, [*(row(i)["input"] for i in range(6)), ATTACK, *long_texts()])
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
@@ -127,7 +149,9 @@ def test_the_code_in_the_card_of_an_encoder_gives_its_values(
     code = code_for(student, spec)
     model = Encoder.load(model_dir(TASK), student, Script(spec).slots)
     answerer = Answerer(model, student_tokenizer(model_dir(TASK), "encoder"), spec, (48, 1))
-    check_lines(code, answerer, [*(row(i)["input"] for i in range(18)), "red [SEP] blue [CLS]"])
+    check_lines(
+        code, answerer, [*(row(i)["input"] for i in range(18)), "red [SEP] blue [CLS]", *long_texts()]
+    )
     card = (report_dir(TASK) / "model_card.md").read_text()
     assert ModelCard(card).data.get("pipeline_tag") == "text-classification"
     assert "language model" not in card

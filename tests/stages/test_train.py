@@ -103,3 +103,26 @@ def test_no_special_token_in_a_row_becomes_one(tiny: str) -> None:
 def test_an_answer_that_does_not_fit_is_an_error(tiny: str) -> None:
     with pytest.raises(UserError, match=r"row row-000: the answer has \d+ tokens, more than"):
         task_of(tiny, TEXT, [split_row(0, answer="red")], max_answer_tokens=1)
+
+
+def test_what_a_derived_label_implies_is_not_learnt(tiny: str) -> None:
+    sentence = "No idea."
+    rules = {
+        "format": "json",
+        "label": {"labels": {"refused": {"answer": sentence, "pages": []}}, "otherwise": "answered"},
+        "scored": {"pages": "pages", "answer": "answer"},
+    }
+    properties = {
+        "answer": {"type": "string"},
+        "pages": {"type": "array", "items": {"type": "integer"}},
+    }
+    spec = AnswerSpec({"type": "object", "properties": properties}, Normalisation.check(rules, "here"))
+    answers = [{"answer": sentence, "pages": []}, {"answer": "On page 2.", "pages": [2]}]
+    task = task_of(tiny, spec, [split_row(i, answer=answer) for i, answer in enumerate(answers)])
+    refused, answered = task.examples
+    assert len(refused.targets) == 1
+    assert refused.targets[0].among is not None
+    assert task.tokenizer.decode(answered.ids[task.first(answered) :]).startswith(
+        'answered\n[2]\n"On page 2."'
+    )
+    assert all(target.scored for target in answered.targets)

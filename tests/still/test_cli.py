@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from promptstill.core.files import file_hash, write_json
+from promptstill.models.student import student_file
+from still.summary import speed_of_student
 from tests.conftest import Run
 from tests.project import write
 
@@ -35,6 +38,20 @@ def test_outside_a_project_the_message_says_so(tmp_path: Path, run: Run) -> None
     ended = run("still.cli", "summary", cwd=tmp_path)
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
     assert "no params.yaml here or above" in ended.stderr
+
+
+def test_the_summary_leaves_out_the_speed_of_another_student(project: Path) -> None:
+    speed = project / ".still/speed/colour.json"
+    write(student_file("colour"), '{"train_hash": "of this student"}')
+    assert speed_of_student("colour") is None
+    write_json(speed, {"student": file_hash(student_file("colour")), "rows_per_second": 8.0})
+    measured = speed_of_student("colour")
+    assert measured is not None
+    assert measured["rows_per_second"] == 8.0
+    write(student_file("colour"), '{"train_hash": "of another one"}')
+    assert speed_of_student("colour") is None
+    write_json(speed, {"rows_per_second": 8.0})
+    assert speed_of_student("colour") is None, "an earlier version named no student"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What an answer of a task is and how it is written: the two files, without the parser.
 
 `expectations/<task>/answer.schema.json` defines what an answer is, and `expectations/<task>/normalise.yaml`
-which variations of its shape are accepted. Training needs no more than this module, so that a change to the
+which variations of its shape are accepted. Training needs no more than this room, so that a change to the
 parser trains nothing.
 """
 

@@ -10,6 +10,9 @@ from pydantic import Field, field_validator, model_validator
 
 from promptstill.core.settings import Settings
 
+# The metric of the label, and the comparisons with a degree between the same and another value.
+ACCURACY, GRADED = "accuracy", ("set", "text")
+
 
 class ValueRules(Settings):
     """Variations of one key and of its value that have the same meaning.
@@ -59,7 +62,7 @@ class Refusal(Settings):
     beside other words is no answer.
     """
 
-    text: str = Field(min_length=1)
+    text: str = Field(pattern=r"\w")
     key: str | None = None
     others: dict[str, Any] = Field(default_factory=dict)
     variants: tuple[str, ...] = ()
@@ -72,6 +75,8 @@ class Refusal(Settings):
                 regex.compile(variant)
             except regex.error as error:
                 raise ValueError(f"{variant!r} is not a regular expression ({error})") from None
+            if regex.fullmatch(variant, "") is not None:
+                raise ValueError(f"{variant!r} matches a text without words; name some")
         return variants
 
 

@@ -126,7 +126,7 @@ class Script:
     def _slot(self, key: str) -> Slot:
         node = self._node(key)
         allowed = self._form.validator.evolve(schema=node)
-        required = key in {self._form.rules.label, *self._form.schema.get("required", ())}
+        required = key == self._form.label_key or key in self._form.schema.get("required", ())
         optional = self._json and not required and not allowed.is_valid(None)
         enum = shape_of(node, self._form.schema).enum
         if enum is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptstill.answers.compare import deciding_keys, same
+from promptstill.answers.schema.compare import contradiction, deciding_keys, same
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
 
@@ -45,4 +45,34 @@ def test_scored_keys_with_listed_values_decide() -> None:
     rules = Normalisation(format="json", label="colour", scored=scored, confidence="sure")
     spec = AnswerSpec({"properties": properties, "$defs": {"kind": {"enum": ["a", "b"]}}}, rules)
     assert deciding_keys(spec) == ("urgent", "kind", "version")
-    assert deciding_keys(TEXT) == ("",)
+    assert deciding_keys(TEXT) == ()
+
+
+def test_values_with_a_comparison_of_their_own_decide_too() -> None:
+    pages = {"type": "array", "items": {"type": "integer"}}
+    properties = {
+        "colour": {"enum": ["red"]},
+        "pages": pages,
+        "why": {"type": "string"},
+        "note": {"type": "string"},
+    }
+    rules = Normalisation.check(
+        {
+            "format": "json",
+            "label": "colour",
+            "scored": {"pages": "pages", "why": "why", "note": "note"},
+            "keys": {"pages": {"compare": "set"}, "why": {"compare": "text", "same_from": 0.5}},
+        },
+        "here",
+    )
+    spec = AnswerSpec({"properties": properties}, rules)
+    assert deciding_keys(spec) == ("pages", "why")
+    differ = contradiction(spec)
+    answer = {"colour": "red", "pages": [1, 2], "why": "it is bright", "note": "a"}
+    assert not differ(answer, answer | {"pages": [2, 1], "why": "It is bright!", "note": "b"})
+    assert differ(answer, answer | {"pages": [1]})
+    assert differ(answer, answer | {"why": "nobody knows"})
+    text = AnswerSpec(
+        {"type": "string"}, Normalisation.check({"format": "text", "value": {"compare": "text"}}, "here")
+    )
+    assert deciding_keys(text) == ("",)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from promptstill.answers.compare import same
 from promptstill.answers.consensus import decide
+from promptstill.answers.schema.compare import same
 from tests.promptstill.answers.tasks import spec_of
 from tests.rows import sampled_row
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from promptstill.models.mixture import aligned, fitted, mixed
+from promptstill.models.mixture import aligned, calibrated, fitted, mixed
 from promptstill.models.student import Weights, weighs_ngrams
 
 ROWS, VALUES = 300, 3
@@ -99,3 +99,14 @@ def test_a_piece_that_is_no_class_is_as_improbable_as_the_least_probable_class()
 
 def test_pieces_of_no_class_are_equally_probable() -> None:
     assert np.exp(aligned(np.zeros((1, 1)), ["a"], ["x", "y"])) == pytest.approx(np.array([[0.5, 0.5]]))
+
+
+def test_the_power_of_free_values_tells_how_often_they_are_right() -> None:
+    generator = np.random.default_rng(0)
+    chances = generator.uniform(0.05, 0.95, 4_000)
+    right = generator.random(4_000) < chances
+    # The tokens of a text are four times as surprising as the text is often wrong.
+    assert calibrated(list(4 * np.log(chances)), list(right)) == pytest.approx(0.25, abs=0.02)
+    assert calibrated([], []) == 1.0
+    assert calibrated([-3.0, 0.0], [True, True]) < 0.5
+    assert calibrated([-0.1] * 20, [False] * 20) > 3

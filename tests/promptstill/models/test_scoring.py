@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from promptstill.answers.schema.script import LABEL
 from promptstill.answers.spec import AnswerSpec, Normalisation
-from promptstill.models import scoring
+from promptstill.models import batches, scoring
 from promptstill.models.reply import Reply
 from promptstill.models.scoring import INPUT, Scorer
 from promptstill.models.student import load_tokenizer
@@ -101,6 +102,20 @@ def test_batches_stay_below_the_limits(tokenizer: Any, monkeypatch: pytest.Monke
     assert sizes == [2, 2, 2]
 
 
+def test_inputs_of_different_lengths_are_read_apart_and_get_the_same_replies(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = scorer(random_model("Llama", {}), tokenizer, SEVERAL)
+    sizes: list[int] = []
+    together = made.reply(TEXTS, sizes.append)
+    assert sizes == [len(TEXTS)], "padding of a few tokens is quicker than further passes"
+    sizes.clear()
+    monkeypatch.setattr(batches, "TOKENS_OF_A_PASS", 0)
+    assert same(made.reply(TEXTS, sizes.append), together)
+    assert len(sizes) > 1
+    assert sum(sizes) == len(TEXTS)
+
+
 def test_no_text_has_no_reply(tokenizer: Any) -> None:
     made, _ = scorer(random_model("Llama", {}), tokenizer, TEXT)
     assert made.reply([]) == []
@@ -185,3 +200,44 @@ def test_a_model_with_a_prompt_computes_its_beginning_once(tokenizer: Any) -> No
     read.clear()
     made.reply(["red"])
     assert sum(read) < 40
+
+
+REFUSING = spec_of(
+    {"note": {"type": "string", "maxLength": 4}, "urgent": {"type": "boolean"}, "topic": {"enum": LONG}},
+    label={"labels": {"refused": {"note": "", "urgent": False}}, "otherwise": "answered"},
+    scored={"urgent": "urgent", "note": "note", "topic": "topic"},
+)
+
+
+@pytest.mark.parametrize("refused", [(), (1, 4), tuple(range(len(TEXTS)))])
+@pytest.mark.parametrize(("family", "settings"), [(name, settings) for name, settings, _ in FAMILIES])
+def test_what_a_derived_label_implies_is_not_decoded(
+    tokenizer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    family: str,
+    settings: dict[str, Any],
+    refused: tuple[int, ...],
+) -> None:
+    model = random_model(family, settings)
+    made, choices = scorer(model, tokenizer, REFUSING)
+
+    def judge(key: str, rows: Sequence[int], values: np.ndarray) -> np.ndarray:
+        if key != LABEL:
+            return values
+        return np.array([[0.0, -np.inf] if row in refused else [-np.inf, 0.0] for row in rows])
+
+    together = made.reply(TEXTS, judge=judge)
+    monkeypatch.setattr(scoring, "BATCH", 2)
+    assert same(made.reply(TEXTS, judge=judge), together)
+    label, topic = choices[0], choices[-1]
+    for i, reply in enumerate(together):
+        if i not in refused:
+            assert reply.pieces[0] == "answered"
+            continue
+        assert reply.pieces[:3] == ["refused", "false", '""']
+        assert reply.probabilities["note"] == reply.probabilities["urgent"] == 1.0
+        # The next value is read directly behind the label.
+        ids = [*whole_prompt(TEXTS[i], tokenizer), *label.encode("refused")[0]]
+        ((piece, probabilities),) = plain_answer(model, ids, [topic])
+        assert reply.pieces[3] == piece
+        assert np.exp(reply.log_probabilities["topic"]) == pytest.approx(probabilities, abs=1e-4)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from promptstill.answers.likeness import alike, likeness
 from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.likeness import alike, likeness
 from promptstill.answers.schema.shape import shape_of
 from promptstill.rows.row import Answer
 
@@ -62,11 +62,11 @@ def deciding_keys(spec: AnswerForm) -> tuple[str, ...]:
     """The keys beside the label by which answers contradict each other.
 
     These are the scored keys whose values the schema lists, and those that are compared as sets, texts or
-    numbers. A free value of an object that is compared to the letter is left out, because two good texts
-    differ too. So is the stated confidence, because it says how sure the teacher is, and not of what.
+    numbers. A free value that is compared to the letter is left out, because two good texts differ too. So is
+    the stated confidence, because it says how sure the teacher is, and not of what.
     """
     if spec.rules.format == "text":
-        return ("",)
+        return () if spec.rules.value.compare == "exact" else ("",)
     properties = spec.schema.get("properties", {})
     return tuple(
         key

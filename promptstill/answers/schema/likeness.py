@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Collection
@@ -14,7 +15,7 @@ from promptstill.answers.schema.rules import ValueRules
 from promptstill.answers.schema.shape import is_number
 from promptstill.core.files import canonical_json
 
-_MARKS = regex.compile(r"[\p{P}\p{S}\p{C}]+")
+_MARKS = regex.compile(r"(?:(?!\s)[\p{P}\p{S}\p{C}])+")
 _ARTICLES = regex.compile(r"\b(?:a|an|the)\b")
 # Scripts that write no spaces between words. There each character is a token, as MLQA has it for Chinese
 # (https://github.com/facebookresearch/MLQA/blob/main/mlqa_evaluation_v1.py).
@@ -33,7 +34,13 @@ def tokens(text: str) -> tuple[str, ...]:
 
 
 def token_f1(left: str, right: str) -> float:
-    """F1 of the tokens that two texts share, each as often as it occurs in both; 1 if neither has a token."""
+    """F1 of the tokens that two texts share, each as often as it occurs in both.
+
+    Texts without any token, such as `+` and `-`, are compared as they are. As in SQuAD, `1.5` and `15` are
+    the same token.
+    """
+    if not tokens(left) and not tokens(right):
+        return float(left.strip() == right.strip())
     return _f1(Counter(tokens(left)), Counter(tokens(right)))
 
 
@@ -49,7 +56,8 @@ def likeness(left: Any, right: Any, rules: ValueRules) -> float:  # noqa: ANN401
     if rules.compare == "text" and isinstance(left, str) and isinstance(right, str):
         return token_f1(left, right)
     if rules.compare == "number" and is_number(left) and is_number(right):
-        return float(abs(left - right) <= rules.tolerance)
+        # Decimal fractions are no exact floats: 1.05 - 1.0 is a little more than 0.05.
+        return float(math.isclose(left, right, rel_tol=1e-12, abs_tol=rules.tolerance * (1 + 1e-9)))
     return float(left is right or canonical_json(left) == canonical_json(right))
 
 
