@@ -26,6 +26,7 @@ from promptstill.teacher.questions import Inquiry, Questions
 from promptstill.teacher.session import open_session
 from stages.generate.params import GenerateParams
 from stages.generate.samples import sample_of
+from stages.report.passages import Shown, shown
 from still.estimate import Estimate, estimate
 from still.page import write_page
 from still.stale import print_stale
@@ -40,7 +41,7 @@ class Flip:
     """A row whose answer changes under the edited prompt; answers are JSON texts."""
 
     id: str
-    input: str
+    input: Shown
     slices: list[str]
     old: str
     new: str
@@ -66,7 +67,8 @@ def flips_of(inquiries: list[Inquiry[SampledRow]], spec: AnswerSpec) -> list[Fli
         new = decide([sample_of(inquiry, request) for request in inquiry.samples()], spec)["answer"]
         if not same(old, new, spec) and (old, new) != (None, None):
             texts = (json.dumps(answer, ensure_ascii=False) for answer in (old, new))
-            flips.append(Flip(row["id"], row["input"], row["slices"], *texts))
+            named = shown(row["input"], {"now": old, "with the edited prompt": new}, spec)
+            flips.append(Flip(row["id"], named, row["slices"], *texts))
     return flips
 
 
@@ -122,8 +124,8 @@ def preview(task: str, prompt: Path, count: int) -> None:
         rebuild = estimate(session, lambda: chain(*(iter_rows(path, Input, "ingest") for path in ingested)))
         asked = [inquiry for inquiry in resolved(session, rows) if inquiry.row["id"] not in dead]
     flips = flips_of(asked, questions.spec)
-    shown = [inquiry.row for inquiry in asked]
-    chance = unsteady(shown, questions.spec)
+    answered = [inquiry.row for inquiry in asked]
+    chance = unsteady(answered, questions.spec)
     facts = {
         "prompt": f"{prompt} ({questions.prompt_hash[:12]})",
         "rows asked about": f"{len(asked)} of {len(everything)}",
@@ -131,7 +133,7 @@ def preview(task: str, prompt: Path, count: int) -> None:
         **costs(asked, missing.requests, rebuild, questions),
         "flips": noise(len(flips), chance),
     }
-    slices = by_slice(shown, flips, chance)
+    slices = by_slice(answered, flips, chance)
     page = cache_dir() / "preview" / f"{task}.html"
     write_page(page, "preview.html", task=task, facts=list(facts.items()), slices=slices, flips=flips)
     print_preview(task, facts, slices, flips)

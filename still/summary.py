@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from promptstill.answers.measures import measures
+from promptstill.answers.rates import rates
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import JsonObject, file_hash, read_json
 from promptstill.core.paths import cache_dir, details_file, model_dir, report_dir
@@ -72,10 +73,14 @@ def scores(task: str) -> Table:
         f"request; model in {model_dir(task)}, report in {report_dir(task)}",
         caption_justify="left",
     )
-    further = list(measures(AnswerSpec.load(task)))[1:]
-    names = [key.removesuffix("_accuracy") for key in further]
+    spec = AnswerSpec.load(task)
+    further = [*measures(spec), *rates(spec)][1:]
+    names = [key.removesuffix("_accuracy").replace("_", " ") for key in further]
     for column in ("set", "who", "accuracy", "low", "high", "F1", *names, "valid", "n"):
-        table.add_column(column, justify="left" if column in ("set", "who") else "right", no_wrap=True)
+        # Names of several words may wrap, so that a task with many measures fits on a screen.
+        table.add_column(
+            column, justify="left" if column in ("set", "who") else "right", no_wrap=" " not in column
+        )
     for name in SETS:
         contestants = {
             who: scores
@@ -85,6 +90,6 @@ def scores(task: str) -> Table:
         for who, values in contestants.items():
             shown = f"{who}*" if (name, who) == ("test", "teacher") else who
             columns = ("accuracy", "accuracy_low", "accuracy_high", "macro_f1", *further, "valid")
-            cells = [f"{values[key]:.3f}" for key in columns]
+            cells = ["-" if values[key] is None else f"{values[key]:.3f}" for key in columns]
             table.add_row(name, shown, *cells, str(values["n"]), style="bold" if who == "student" else None)
     return table

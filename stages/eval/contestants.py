@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -103,9 +104,7 @@ def ask_contestants(
     single = latencies([case["input"] for case in sets["golden"]][:REQUESTS], 1, answerer.answer)
     batched = latencies(texts, BATCH, answerer.answer)
 
-    learnt = [row["input"] for row in train_rows]
-    vectors = embed([*learnt, *texts], params.encoder)
-    embeddings = embeddings_answers(vectors[: len(learnt)], train_rows, vectors[len(learnt) :], spec)
+    embeddings = embeddings_answers(train_rows, texts, partial(embed, model=params.encoder), spec)
     ngrams = ngrams_answers(fitted_ngrams(train_rows, spec), train_rows, texts, spec)
     majority = majority_answer([row["answer"] for row in train_rows], spec)
     answered = [

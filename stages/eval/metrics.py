@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptstill.answers.measures import measures
+from promptstill.answers.rates import rates
 from promptstill.answers.spec import AnswerSpec
 from stages.eval.contestants import BASELINES, CONTESTANTS, Answered, SetName, among
 from stages.eval.outcomes import outcome_counts
@@ -55,14 +56,14 @@ def metrics_of(
     }
 
 
-def headline(scored: Mapping[str, Any], train_rows: int, spec: AnswerSpec) -> dict[str, float]:
+def headline(scored: Mapping[str, Any], train_rows: int, spec: AnswerSpec) -> dict[str, float | None]:
     """The content of `metrics/<task>/scores_<set>.json`, from the scores of all contestants on the set: the
     figures by which people compare versions. They are few, so that `dvc metrics show` fits on a screen."""
     student = scored["student"]
     return {
         "cases": student["n"],
         **{key: student[key] for key in ("accuracy", "accuracy_low", "accuracy_high")},
-        **{name: student[name] for name in measures(spec)},
+        **{name: student[name] for name in (*measures(spec), *rates(spec))},
         "baseline": scored[scored["better_baseline"]]["accuracy"],
         "train_rows": train_rows,
     }
@@ -73,7 +74,7 @@ def tables_of(cases: Sequence[Answered], spec: AnswerSpec, level: float) -> dict
     student = judged(cases, "student")
     everyone = {contestant: judged(cases, contestant) for contestant in among(cases)}
     return {
-        "labels": (LABEL_COLUMNS, label_table(student, spec)),
+        "labels": (LABEL_COLUMNS, label_table(student, spec, level)),
         "slices": (SLICE_COLUMNS, slice_rows(everyone, spec, level)),
         "confusion": (("actual", "predicted"), confusion(student, spec)),
     }

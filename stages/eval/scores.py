@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from promptstill.answers.classes import INVALID, OTHER_TEXT, class_pair
 from promptstill.answers.measures import ACCURACY, measured, measures
+from promptstill.answers.rates import Rate, rates
 from promptstill.answers.schema.compare import same
 from promptstill.answers.schema.form import ANY_TEXT
 from promptstill.answers.spec import AnswerSpec
@@ -18,7 +19,12 @@ from stages.eval.contestants import Answered, Contestant
 from stages.eval.intervals import difference, interval
 from stages.eval.verdict import verdict
 
-LABEL_COLUMNS = ("label", "precision", "recall", "f1", "cases")
+LABEL_COLUMNS = (
+    "label",
+    *(f"{share}{bound}" for share in ("precision", "recall") for bound in ("", "_low", "_high")),
+    "f1",
+    "cases",
+)
 SLICE_COLUMNS = ("slice", "cases", "slice_and_cases", "who", "accuracy", "low", "high")
 
 
@@ -29,6 +35,7 @@ class Judged:
     Cases of one `component` depend on each other; a golden case is a component of its own.
     """
 
+    input: str
     truth: Answer
     answer: Answer | None
     slices: tuple[str, ...]
@@ -49,16 +56,22 @@ class SliceScore:
 def judged(cases: Iterable[Answered], contestant: Contestant) -> list[Judged]:
     """The answers of one contestant."""
     return [
-        Judged(entry.case["answer"], entry.answers[contestant], tuple(entry.case["slices"]), entry.component)
+        Judged(
+            entry.case["input"],
+            entry.case["answer"],
+            entry.answers[contestant],
+            tuple(entry.case["slices"]),
+            entry.component,
+        )
         for entry in cases
     ]
 
 
 def scores(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> dict[str, Any]:
-    """Macro F1 of the labels, share of valid answers, and every measure with its interval.
+    """Macro F1 of the labels, share of valid answers, and every measure and rate with its interval.
 
-    An invalid answer is wrong everywhere. `n` is the number of cases, `components` of how many components
-    they are.
+    An invalid answer is wrong everywhere. A rate that no case is about is null, with null as its interval.
+    `n` is the number of cases, `components` of how many components they are.
     """
     truth, answers = zip(*(_classes(case, spec) for case in cases), strict=True)
     components = [case.component for case in cases]
@@ -71,6 +84,9 @@ def scores(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> dict[str,
         values = [measured(case.answer, case.truth, measure) for case in cases]
         low, high = interval(values, components, level)
         metrics |= {name: _share(sum(values), len(cases)), f"{name}_low": low, f"{name}_high": high}
+    for name, rate in rates(spec).items():
+        share = _rated(cases, rate, level)
+        metrics |= dict(zip((name, f"{name}_low", f"{name}_high"), share or (None,) * 3, strict=True))
     return metrics | {"n": len(cases), "components": len(set(components))}
 
 
@@ -96,15 +112,22 @@ def agreement(left: Sequence[Judged], right: Sequence[Judged], spec: AnswerSpec)
     return _share(agreed, len(left))
 
 
-def label_table(cases: Sequence[Judged], spec: AnswerSpec) -> list[tuple[object, ...]]:
-    """Rows of `LABEL_COLUMNS` for every label of the truth."""
+def label_table(cases: Sequence[Judged], spec: AnswerSpec, level: float) -> list[tuple[object, ...]]:
+    """Rows of `LABEL_COLUMNS` for every label of the truth. If no answer has a label, its precision is 0."""
     pairs = confusion(cases, spec)
     truth, answers = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     labels = sorted(set(truth))
     columns = precision_recall_fscore_support(truth, answers, labels=labels, zero_division=0)
     precision, recall, f1, support = ([round(float(value), 4) for value in column] for column in columns)
+
+    def bounds(label: str, among: Sequence[str]) -> tuple[float, float]:
+        """The interval of the share of right answers among the cases that have the label."""
+        part = [i for i, name in enumerate(among) if name == label]
+        hits = [truth[i] == answers[i] for i in part]
+        return interval(hits, [cases[i].component for i in part], level)
+
     return [
-        (label, p, r, f, int(n))
+        (label, p, *bounds(label, answers), r, *bounds(label, truth), f, int(n))
         for label, p, r, f, n in zip(labels, precision, recall, f1, support, strict=True)
     ]
 
@@ -137,6 +160,16 @@ def slice_rows(
         for scores_of_slice in zip(*tables.values(), strict=True)
         for who, score in zip(tables, scores_of_slice, strict=True)
     ]
+
+
+def _rated(cases: Sequence[Judged], rate: Rate, level: float) -> tuple[float, float, float] | None:
+    """A rate with its interval, over the cases that it is about; None if there are none."""
+    hits = [rate(case.input, case.answer, case.truth) for case in cases]
+    part = [(hit, case.component) for hit, case in zip(hits, cases, strict=True) if hit is not None]
+    if not part:
+        return None
+    bounds = interval([hit for hit, _ in part], [component for _, component in part], level)
+    return _share(sum(hit for hit, _ in part), len(part)), *bounds
 
 
 def _classes(case: Judged, spec: AnswerSpec) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from promptstill.answers.prediction import ERRORS, Outcome, Prediction
 from promptstill.answers.spec import AnswerSpec
 from promptstill.near.ngrams import nearest_texts
 from promptstill.rows.row import Answer, SplitRow
+from stages.report.passages import Shown, shown
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Mistake:
     row, from 0 to 1."""
 
     id: str
-    input: str
+    input: Shown
     slices: list[str]
     truth: str
     student: str
@@ -28,7 +29,7 @@ class Mistake:
     confidence: float
     cut_off: bool
     nearest_id: str
-    nearest_input: str
+    nearest_input: Shown
     nearest_answer: str
     overlap: float
 
@@ -52,18 +53,23 @@ def mistakes(cases: Sequence[Prediction], train: Sequence[SplitRow], spec: Answe
 
 
 def _mistake(case: Prediction, row: SplitRow, overlap: float, spec: AnswerSpec) -> Mistake:
+    answers: dict[str, Answer | None] = {
+        "truth": json.loads(case["answer"]),
+        "student": json.loads(case["student"]),
+        "teacher": json.loads(case["teacher"]),
+    }
     return Mistake(
         case["id"],
-        case["input"],
+        shown(case["input"], answers, spec),
         case["slices"],
-        _text(json.loads(case["answer"]), spec),
-        _text(json.loads(case["student"]), spec),
-        _text(json.loads(case["teacher"]), spec),
+        _text(answers["truth"], spec),
+        _text(answers["student"], spec),
+        _text(answers["teacher"], spec),
         case["outcome"],
         case["student_confidence"],
         case["student_cut_off"],
         row["id"],
-        row["input"],
+        shown(row["input"], {"answer": row["answer"]}, spec),
         _text(row["answer"], spec),
         overlap,
     )

@@ -95,7 +95,7 @@ def card_data(build: Build) -> ModelCardData:
             eval_result(build.task, name, score)
             for name in SETS
             for score in scores(build.metrics["eval"][name]["student"], build.spec)
-            if score.name != "valid answers"
+            if score.name != "valid answers" and score.value is not None
         ],
     )
 
@@ -104,13 +104,14 @@ def eval_result(task: str, name: str, score: Score) -> EvalResult:
     """One score of the student as the Hub shows it. Even if the student writes text, the label in that text
     is scored as a class."""
     macro = score.name == "macro F1"
+    kind = score.name.rpartition(" ")[2].lower()
     return EvalResult(
         task_type="text-classification",
         task_name=task,
         dataset_type=task,
         dataset_name=f"{task}, {name} cases",
         dataset_split=name,
-        metric_type="f1" if macro else "accuracy",
+        metric_type=kind if kind in ("f1", "precision", "recall") else "accuracy",
         metric_name=score.name,
         metric_value=score.value,
         metric_args={"average": "macro"} if macro else None,

@@ -14,7 +14,7 @@ from stages.report.errors import OUTCOMES, errors
 from stages.report.flow import flow
 from stages.report.mistakes import mistakes, wrong
 from stages.report.render import render_html
-from stages.report.scores import contestants, opponents, slices
+from stages.report.scores import contestants, labels, opponents, slices
 
 # Examples of wrong answers for each set.
 EXAMPLES = 12
@@ -47,7 +47,7 @@ def page(build: Build) -> str:
         texts=texts_of(pairs, rows),
         thresholds=thresholds(metrics["leaks"]),
         slices={name: slices(tables[f"slices_{name}"]) for name in SETS},
-        labels={name: tables[f"labels_{name}"] for name in SETS},
+        labels={name: labels(tables[f"labels_{name}"]) for name in SETS},
         confusion={name: confusion(tables[f"confusion_{name}"]) for name in SETS},
         max_labels=MAX_LABELS,
         charts=charts(tables["train_curve"], metrics["train"]["best_epoch"]),

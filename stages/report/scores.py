@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptstill.answers.measures import measures
+from promptstill.answers.rates import rates
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import JsonObject
 from stages.report.build import SETS, Table
@@ -13,7 +14,8 @@ CONTESTANTS = {
     "student": "the base model with the adapter, weighed with the n-grams where validation gave them a "
     "weight, without the teacher's prompt",
     "embeddings": "a logistic regression over sentence embeddings of the train rows; for free text, the "
-    "value of the most similar row",
+    "value of the most similar row, or where answers cite the input, the sentence in it that is most similar "
+    "to the question",
     "ngrams": "the same over TF-IDF weights of characters and words",
     "prompted": "the base model without the adapter, with the teacher's whole prompt",
     "base": "the base model without the adapter and without the prompt",
@@ -24,10 +26,11 @@ CONTESTANTS = {
 
 @dataclass(frozen=True)
 class Score:
-    """A score from 0 to 1; `low` and `high` are its interval, and None if it has none."""
+    """A score from 0 to 1, or None if it is about no case; `low` and `high` are its interval, and None if it
+    has none."""
 
     name: str
-    value: float
+    value: float | None
     low: float | None = None
     high: float | None = None
 
@@ -63,6 +66,17 @@ class Opponent:
 
 
 @dataclass(frozen=True)
+class Label:
+    """How well the student recognises one label of the truth."""
+
+    label: str
+    cases: int
+    precision: Score
+    recall: Score
+    f1: float
+
+
+@dataclass(frozen=True)
 class Slice:
     """The student's accuracy on one slice."""
 
@@ -84,12 +98,13 @@ def contestants(metrics: JsonObject, spec: AnswerSpec) -> dict[str, list[Contest
 
 
 def scores(entry: JsonObject, spec: AnswerSpec) -> list[Score]:
-    """The scores of one contestant: accuracy, macro F1, valid answers, and every other measure."""
+    """The scores of one contestant: accuracy, macro F1, valid answers, and every other measure and rate."""
+    further = [*measures(spec), *rates(spec)][1:]
     return [
         _with_interval("accuracy", "accuracy", entry),
         Score("macro F1", entry["macro_f1"]),
         Score("valid answers", entry["valid"]),
-        *(_with_interval(name.replace("_", " "), name, entry) for name in list(measures(spec))[1:]),
+        *(_with_interval(name.replace("_", " "), name, entry) for name in further),
     ]
 
 
@@ -115,6 +130,24 @@ def _lead(key: str, entry: JsonObject) -> Lead:
 
 def _with_interval(name: str, key: str, entry: JsonObject) -> Score:
     return Score(name, entry[key], entry[f"{key}_low"], entry[f"{key}_high"])
+
+
+def labels(table: Table) -> list[Label]:
+    """The student's precision and recall by label, from the content of `labels_<set>.csv`."""
+
+    def score(line: dict[str, str], name: str) -> Score:
+        return Score(name, *(float(line[f"{name}{bound}"]) for bound in ("", "_low", "_high")))
+
+    return [
+        Label(
+            line["label"],
+            int(line["cases"]),
+            score(line, "precision"),
+            score(line, "recall"),
+            float(line["f1"]),
+        )
+        for line in table
+    ]
 
 
 def slices(table: Table) -> list[Slice]:

@@ -12,7 +12,7 @@ from promptstill.core.files import write_csv, write_json, write_rows
 from promptstill.core.paths import expectation_file, model_dir, out, plot_file, report_dir
 from stages.eval.cascade import CASCADE_COLUMNS
 from stages.eval.contestants import CONTESTANTS
-from stages.eval.scores import SLICE_COLUMNS
+from stages.eval.scores import LABEL_COLUMNS, SLICE_COLUMNS
 from stages.eval.verdict import verdict
 from stages.report.__main__ import main
 from stages.report.build import metrics_path
@@ -187,8 +187,8 @@ def write_build() -> None:
     for name in ("golden", "test"):
         bars = [("all", 3, "all (3)", who, 0.5, 0.25, 0.75) for who in CONTESTANTS]
         write_csv(plot_file(TASK, f"slices_{name}"), SLICE_COLUMNS, bars)
-        measures = ("label", "precision", "recall", "f1", "cases")
-        write_csv(plot_file(TASK, f"labels_{name}"), measures, [("bill", 1.0, 0.5, 0.6667, 3)])
+        bill = ("bill", 1.0, 0.25, 1.0, 0.5, 0.125, 0.875, 0.6667, 3)
+        write_csv(plot_file(TASK, f"labels_{name}"), LABEL_COLUMNS, [bill])
         write_csv(
             plot_file(TASK, f"confusion_{name}"),
             ("actual", "predicted"),

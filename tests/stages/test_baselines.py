@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from promptstill.answers.spec import AnswerSpec, Normalisation
+from promptstill.near.vectors import Vectors
 from promptstill.rows.row import Answer, SplitRow
 from stages.eval import baselines
-from stages.eval.baselines import embeddings_answers, fitted_ngrams, nearest, ngrams_answers
+from stages.eval.baselines import (
+    embeddings_answers,
+    fitted_ngrams,
+    majority_answer,
+    nearest,
+    ngrams_answers,
+)
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
 from tests.rows import split_row
 
@@ -32,6 +39,15 @@ def rows_of(answers: Sequence[Answer]) -> list[SplitRow]:
     return [split_row(i, answer=answer) for i, answer in enumerate(answers)]
 
 
+def embedding_answers(
+    train: Vectors, rows: Sequence[SplitRow], vectors: Vectors, spec: AnswerSpec
+) -> list[Answer]:
+    """The answers of the baseline whose encoder gives these vectors."""
+    texts = [f"text {i}" for i in range(len(vectors))]
+    known = dict(zip([*(row["input"] for row in rows), *texts], [*train, *vectors], strict=True))
+    return embeddings_answers(rows, texts, lambda part: np.stack([known[text] for text in part]), spec)
+
+
 def ngram_answers(
     train: list[str], answers: Sequence[Answer], texts: list[str], spec: AnswerSpec
 ) -> list[Answer]:
@@ -50,7 +66,7 @@ def test_each_scored_key_is_learnt_from_either_kind_of_features() -> None:
     expected = [{"colour": entry["colour"], "alarm": entry["alarm"]} for entry in answers]  # type: ignore[index]
     vectors = np.array([[1, 0, 0, 1], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 1, 0]], dtype=np.float32)
     rows = rows_of(answers * 6)
-    assert embeddings_answers(np.tile(vectors, (6, 1)), rows, vectors, JSON) == expected
+    assert embedding_answers(np.tile(vectors, (6, 1)), rows, vectors, JSON) == expected
     texts = ["a quiet rose", "a quiet sea", "a burning rose", "a burning sea"]
     assert ngram_answers(texts * 6, answers * 6, texts, JSON) == expected
 
@@ -62,16 +78,16 @@ def test_words_and_parts_of_words_both_count() -> None:
 
 def test_a_single_class_and_a_single_component_need_no_tuning() -> None:
     vectors = np.eye(4, dtype=np.float32)
-    assert embeddings_answers(vectors, rows_of(["red"] * 4), vectors[:2], TEXT) == ["red", "red"]
+    assert embedding_answers(vectors, rows_of(["red"] * 4), vectors[:2], TEXT) == ["red", "red"]
     together = [split_row(i, answer=a, component="c") for i, a in enumerate(["red", "blue", "red", "blue"])]
-    assert embeddings_answers(vectors, together, vectors, TEXT) == ["red", "blue", "red", "blue"]
+    assert embedding_answers(vectors, together, vectors, TEXT) == ["red", "blue", "red", "blue"]
 
 
 def test_a_class_of_one_component_only_is_learnt_in_the_end() -> None:
     vectors = np.repeat(np.eye(2, dtype=np.float32), 4, axis=0)
     components = [*"aaaa", *"bbbb"]
     rows = [split_row(i, answer="red" if i < 4 else "blue", component=components[i]) for i in range(8)]
-    assert embeddings_answers(vectors, rows, vectors[[0, 7]], TEXT) == ["red", "blue"]
+    assert embedding_answers(vectors, rows, vectors[[0, 7]], TEXT) == ["red", "blue"]
 
 
 def test_free_text_is_that_of_the_most_similar_train_row() -> None:
@@ -96,7 +112,17 @@ def test_values_that_repeat_are_classes_though_the_schema_does_not_list_them() -
     answers = ["red"] * 10 + ["blue"] + ["blue"] * 11
     x = np.array([[1.0, 0.0]], dtype=np.float32)
     assert nearest(vectors, x) == [10]
-    assert embeddings_answers(vectors, rows_of(answers), x, OPEN) == ["red"]
+    assert embedding_answers(vectors, rows_of(answers), x, OPEN) == ["red"]
+
+
+def test_keys_that_only_a_derived_label_needs_are_answered_too() -> None:
+    rule = {"labels": {"refused": {"reason": None}}, "otherwise": "answered"}
+    spec = AnswerSpec(REASONED.schema, Normalisation.check({"format": "json", "label": rule}, "here"))
+    answers: list[Answer] = [{"colour": "red", "reason": None}, {"colour": "blue", "reason": "cold"}] * 20
+    texts = ["a rose", "a sea"]
+    expected = [{"reason": None}, {"reason": "cold"}]
+    assert ngram_answers(texts * 20, answers, texts, spec) == expected
+    assert majority_answer(answers, spec) == {"reason": "cold"}, "a tie goes to the first in order"
 
 
 def test_nearest_rows_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ NUMBERS = itertools.count()
 
 
 def judged(truth: Answer, answer: Answer | None, *slices: str) -> Judged:
-    return Judged(truth, answer, slices, f"case-{next(NUMBERS)}")
+    return Judged("a text", truth, answer, slices, f"case-{next(NUMBERS)}")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_labels_that_are_texts_stay_out_of_the_tables() -> None:
         judged("more", None),
     ]
     assert confusion(cases, open_text) == [(OPEN, OPEN), (OPEN, OTHER_TEXT), (OPEN, INVALID)]
-    assert [line[0] for line in label_table(cases, open_text)] == [OPEN]
+    assert [line[0] for line in label_table(cases, open_text, 0.95)] == [OPEN]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,13 @@ def test_agreement_needs_two_valid_answers() -> None:
 
 def test_tables_by_label_and_by_slice() -> None:
     cases = [judged("red", "red", "short"), judged("red", "blue"), judged("blue", "blue", "short")]
-    assert label_table(cases, TEXT) == [("blue", 0.5, 1.0, 0.6667, 1), ("red", 1.0, 0.5, 0.6667, 2)]
+    whole, half = wilson(1, 1, 0.95), wilson(1, 2, 0.95)
+    assert label_table(cases, TEXT, 0.95) == [
+        ("blue", 0.5, *half, 1.0, *whole, 0.6667, 1),
+        ("red", 1.0, *whole, 0.5, *half, 0.6667, 2),
+    ]
+    never = label_table(cases[1:2], TEXT, 0.95)
+    assert never == [("red", 0.0, 0.0, 1.0, 0.0, *wilson(0, 1, 0.95), 0.0, 1)]
     assert [(score.name, score.cases, score.accuracy) for score in slice_table(cases, TEXT, 0.95)] == [
         ("all", 3, 0.6667),
         ("short", 2, 1.0),

@@ -109,6 +109,7 @@ def judged(right: list[bool], alarms: list[bool]) -> list[Judged]:
     truth: Answer = {"colour": "red", "sure": 0.9, "alarm": "fire"}
     return [
         Judged(
+            "a text",
             truth,
             {"colour": "red" if label else "blue", "sure": 0.9, "alarm": "fire" if alarm else None},
             (),
@@ -135,7 +136,7 @@ def test_a_student_that_is_worse_is_called_worse() -> None:
 
 def test_an_invalid_answer_gives_no_lead() -> None:
     student = judged([True] * 20, [True] * 20)
-    nothing = [Judged(case.truth, None, (), case.component) for case in student]
+    nothing = [Judged(case.input, case.truth, None, (), case.component) for case in student]
     assert gains(nothing, student, JSON, 0.95)["accuracy"]["difference"] == -1.0
 
 
