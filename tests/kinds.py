@@ -53,7 +53,8 @@ def page(number: int) -> str:
     """Two passages and a question about the place of one of them, or about a place that none names."""
     passages = [row(100 + 2 * number + i)["input"].split(", then")[0] for i in range(2)]
     place = NOWHERE if number % 3 == 0 else place_in(passages[number % 2])
-    return "\n".join([*(f"[{i}] {text}" for i, text in enumerate(passages, 1)), f"Question: What about {place}?"])
+    listed = [f"[{i}] {text}" for i, text in enumerate(passages, start=1)]
+    return "\n".join([*listed, f"Question: What about {place}?"])
 
 
 def place_in(text: str) -> str:
@@ -80,7 +81,13 @@ KINDS = (
     Kind("colour", lambda text: reply_to(text, as_json=False), {"red", "green", "blue"}),
     Kind("colour-json", lambda text: reply_to(text, as_json=True), {"red", "green", "blue"}),
     Kind(
-        "page", grounded, {"answered", "refused"}, PAGE_SCHEMA, PAGE_RULES, page, {"part": r"\nQuestion: (.*)"}
+        "page",
+        grounded,
+        {"answered", "refused"},
+        PAGE_SCHEMA,
+        PAGE_RULES,
+        page,
+        {"part": r"\nQuestion: (.*)"},
     ),
     Kind(
         "prose",
@@ -100,9 +107,7 @@ def add(root: Path, kind: Kind) -> None:
     if kind.rules is not None:
         write(expectations / "normalise.yaml", yaml.safe_dump(kind.rules, sort_keys=False))
     if kind.text is not None:
-        write_lines(
-            root / f"data/traffic/{kind.task}.jsonl", [row(i, input=kind.text(i)) for i in range(48)]
-        )
+        write_lines(root / f"data/traffic/{kind.task}.jsonl", [row(i, input=kind.text(i)) for i in range(48)])
     if kind.dedupe is not None:
         document = yaml.safe_load((root / "params.yaml").read_text())
         document[kind.task]["dedupe"] |= kind.dedupe
