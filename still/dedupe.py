@@ -8,19 +8,19 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from promptstill.answers.schema.compare import contradiction
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.errors import UserError
 from promptstill.core.paths import PARAMS
-from promptstill.near.corpus import embedded
-from promptstill.near.pairs import Pair, near_pairs
+from promptstill.near.pairs import Pair
 from promptstill.near.sampling import evenly
 from promptstill.rows.row import KeptRow
+from stages.dedupe.cited import differing
+from stages.dedupe.compared import reaching, with_vectors
 from stages.dedupe.conflicts import answer_conflicts
 from stages.dedupe.groups import represent
 from stages.dedupe.params import DedupeParams
 from stages.dedupe.rows import kept_rows
-from still.suggest import BELOW, MEANINGS, OVERLAPS, Candidate, around, best_of, candidates, reaching
+from still.suggest import BELOW, MEANINGS, OVERLAPS, Candidate, around, best_of, candidates
 
 # At most this many pairs that another threshold adds or removes, or on each side of a border, are shown.
 SHOWN = 15
@@ -39,7 +39,7 @@ def show_thresholds(task: str, min_cosine: float | None, min_text_overlap: float
     if validate has not run.
     """
     params = DedupeParams.load(task)
-    differ = contradiction(AnswerForm.load(task))
+    differ = differing(AnswerForm.load(task))
     current = (params.min_cosine, params.min_text_overlap)
     chosen = (
         params.min_cosine if min_cosine is None else min_cosine,
@@ -48,10 +48,10 @@ def show_thresholds(task: str, min_cosine: float | None, min_text_overlap: float
     for name, value in zip(("--meaning", "--text"), chosen, strict=True):
         if not 0 <= value <= 1:
             raise UserError(f"{name} {value}: must be between 0 and 1")
-    corpus = embedded(kept_rows(task), params.encoder, None)
+    corpus = with_vectors(kept_rows(task), params, None)
     rows = corpus.rows
     widest = min(current[0], chosen[0]), min(current[1], chosen[1])
-    near = near_pairs(corpus.vectors, corpus.texts, *widest)
+    near = corpus.pairs(*widest)
     now, then = (reaching(near, *thresholds) for thresholds in (current, chosen))
 
     columns = ("", "meaning", "text", "pairs", "with other answers", "groups", "largest", "removed")
@@ -87,8 +87,7 @@ def suggest_thresholds(task: str) -> None:
             f"{PARAMS}: {task}.dedupe: cannot propose thresholds, because {reason}; choose them by eye with "
             f"`still dedupe {task} --meaning M --text T`"
         )
-    corpus = embedded(sample, params.encoder, None)
-    pairs = near_pairs(corpus.vectors, corpus.texts, MEANINGS[-1] - BELOW, OVERLAPS[-1] - BELOW)
+    pairs = with_vectors(sample, params, None).pairs(MEANINGS[-1] - BELOW, OVERLAPS[-1] - BELOW)
     rates, tried = candidates(sample, pairs)
     best = best_of(tried)
     compared = f"{len(sample)} of {len(rows)} rows" if len(sample) < len(rows) else f"{len(rows)} rows"

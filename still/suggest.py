@@ -16,6 +16,7 @@ from scipy.stats import beta
 
 from promptstill.near.pairs import Pair
 from promptstill.rows.row import KeptRow
+from stages.dedupe.compared import reaching
 from stages.dedupe.cover import cover, leaving, partners_of
 
 # The thresholds that are tried, the strictest first.
@@ -102,11 +103,6 @@ def _unrelated(leave: int, differ: float, rates: Rates) -> float:
     excess = differ - leave * rates.duplicates
     gap = rates.unrelated - rates.duplicates
     return max(0.0, min(float(leave), excess / gap)) if gap > 0 else float(leave)
-
-
-def reaching(pairs: Sequence[Pair], meaning: float, text: float) -> list[Pair]:
-    """The pairs that reach both thresholds."""
-    return [pair for pair in pairs if pair.cosine >= meaning and pair.text_overlap >= text]
 
 
 def best_of(tried: Sequence[Candidate]) -> Candidate:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,11 +148,13 @@ def make_project(root: Path, rows: int = 48, tasks: tuple[str, ...] = ("colour",
         write_lines(root / f"golden/{task}.jsonl", [golden_case(i, answer) for i in range(6)])
 
 
-def record_answers(root: Path, task: str) -> None:
-    """Record what a perfect teacher says about every request of the task, as `data/recorded/` holds it.
+def record_answers(root: Path, task: str, reply: Callable[[str], str] | None = None) -> None:
+    """Record what a teacher, by default a perfect one, says about every request of the task, as
+    `data/recorded/` holds it.
 
     Runs in `root`, after ingest.
     """
+    reply = reply or partial(reply_to, as_json=task.endswith("json"))
     from promptstill.rows.row import Input
     from promptstill.teacher.questions import Questions
     from stages.generate.params import GenerateParams
@@ -164,7 +168,7 @@ def record_answers(root: Path, task: str) -> None:
     recorded = [
         {
             "key": request.key,
-            "response": reply_to(entry["input"], as_json=task.endswith("json")),
+            "response": reply(entry["input"]),
             "model": "test-teacher",
             "recorded_at": "2026-11-01T00:00:00Z",
         }

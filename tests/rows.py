@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, cast
 
 from promptstill.rows.row import (
-    Answer,
     DedupedRow,
     IngestedCase,
     IngestedRow,
@@ -99,6 +98,6 @@ def ingested_case(number: int, **changes: Any) -> IngestedCase:
     return cast(IngestedCase, golden_case(number, str) | {"slices": []} | changes)
 
 
-def never(left: Answer, right: Answer) -> bool:
+def never(left: KeptRow, right: KeptRow) -> bool:
     """The answers of two rows do not contradict each other."""
     return False

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from promptstill.answers.schema.compare import contradiction
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.say import counted, say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import write_csv, write_json, write_rows
 from promptstill.core.metrics import row_metrics
 from promptstill.core.paths import PARAMS, details_file, out, plot_file
-from promptstill.near.corpus import embedded
 from promptstill.near.engine import open_engine
-from promptstill.near.pairs import each_near_pair, near_pairs
 from promptstill.near.sampling import evenly
 from promptstill.rows.row import FloodedRow
+from stages.dedupe.cited import differing
+from stages.dedupe.compared import with_vectors
 from stages.dedupe.conflicts import answer_conflicts, conflict_queue
 from stages.dedupe.groups import represent, without_floods
 from stages.dedupe.histogram import COLUMNS, MARGIN, ROWS, histogram
@@ -25,22 +24,22 @@ def main(task: str) -> None:
     """Write `data/dedupe/<task>/{rows,removed,review_queue}.jsonl`, `metrics.json` there, and the histogram
     `metrics/<task>/similarities.csv`."""
     params = DedupeParams.load(task)
-    differ = contradiction(AnswerForm.load(task))
+    differ = differing(AnswerForm.load(task))
     with open_engine(params.engine, f"{PARAMS}: {task}.dedupe.engine") as engine:
-        corpus = embedded(kept_rows(task), params.encoder, engine)
-        pairs = near_pairs(corpus.vectors, corpus.texts, params.min_cosine, params.min_text_overlap, engine)
+        corpus = with_vectors(kept_rows(task), params, engine)
+        pairs = corpus.pairs(params.min_cosine, params.min_text_overlap, engine)
         kept, removed = represent(corpus.rows, pairs, differ, params)
         flooded: list[FloodedRow] = []
         if params.flooding is not None:
             loose = params.flooding
             position = {row["id"]: i for i, row in enumerate(corpus.rows)}
             left = corpus.take([position[row["id"]] for row in kept])
-            alike = near_pairs(left.vectors, left.texts, loose.min_cosine, loose.min_text_overlap, engine)
+            alike = left.pairs(loose.min_cosine, loose.min_text_overlap, engine)
             kept, flooded = without_floods(kept, alike, loose.most, differ, params)
     conflicts = answer_conflicts(corpus.rows, pairs, differ, params)
     queue = conflict_queue(corpus.rows, conflicts)
     sample = corpus.take(evenly(len(corpus.rows), ROWS))
-    around = each_near_pair(sample.vectors, sample.texts, max(0.0, params.min_cosine - MARGIN), 0.0)
+    around = sample.each_pair(max(0.0, params.min_cosine - MARGIN), 0.0)
 
     write_rows(out("dedupe", task), kept)
     write_rows(out("dedupe", task, "removed"), [*removed, *flooded])

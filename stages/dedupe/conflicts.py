@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from promptstill.answers.schema.compare import Differ
 from promptstill.near.components import connected
 from promptstill.near.pairs import Pair
 from promptstill.rows.review_queue import QueueEntry, certainty, queue_entry
 from promptstill.rows.row import KeptRow
+from stages.dedupe.cited import RowsDiffer
 from stages.dedupe.cover import nearest, nearest_pair, partners_of, preference
 from stages.dedupe.params import DedupeParams
 
 CONFLICT = "answer_conflict"
 
 
-def contradict(rows: Sequence[KeptRow], pair: Pair, differ: Differ, params: DedupeParams) -> bool:
+def contradict(rows: Sequence[KeptRow], pair: Pair, differ: RowsDiffer, params: DedupeParams) -> bool:
     """Whether the answers of a pair contradict each other: by their labels, unless `across_labels` is set, or
     because they `differ`."""
     left, right = rows[pair.left], rows[pair.right]
     if not params.across_labels and left["label"] != right["label"]:
         return True
-    return differ(left["answer"], right["answer"])
+    return differ(left, right)
 
 
 def answer_conflicts(
-    rows: Sequence[KeptRow], pairs: Sequence[Pair], differ: Differ, params: DedupeParams
+    rows: Sequence[KeptRow], pairs: Sequence[Pair], differ: RowsDiffer, params: DedupeParams
 ) -> list[Pair]:
     """The pairs whose answers contradict each other: an answer is wrong, or the boundary between the two is
     soft. A pair is left out if a person has decided about both rows."""

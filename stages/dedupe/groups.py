@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from promptstill.answers.schema.compare import Differ
 from promptstill.near.pairs import Pair
 from promptstill.rows.origin import origin
 from promptstill.rows.row import DedupedRow, FloodedRow, KeptRow, Origin, RemovedRow
+from stages.dedupe.cited import RowsDiffer
 from stages.dedupe.conflicts import contradict
 from stages.dedupe.cover import cover, leaving, nearest, nearest_pair, partners_of
 from stages.dedupe.params import DedupeParams
 
 
 def represent(
-    rows: list[KeptRow], pairs: list[Pair], differ: Differ, params: DedupeParams
+    rows: list[KeptRow], pairs: list[Pair], differ: RowsDiffer, params: DedupeParams
 ) -> tuple[list[DedupedRow], list[RemovedRow]]:
     """Split rows into representatives, which stay, and their near-duplicates, which leave; both in the order
     given.
@@ -55,7 +55,7 @@ def represent(
 
 
 def without_floods(
-    rows: list[DedupedRow], pairs: list[Pair], most: int, differ: Differ, params: DedupeParams
+    rows: list[DedupedRow], pairs: list[Pair], most: int, differ: RowsDiffer, params: DedupeParams
 ) -> tuple[list[DedupedRow], list[FloodedRow]]:
     """Limit paraphrases per source: rows that stay, and rows that leave; both in the order given.
 

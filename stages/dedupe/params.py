@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field
+import regex
+from pydantic import Field, field_validator
 
 from promptstill.core.settings import Settings, StageParams
 from promptstill.near.engine import EngineName
@@ -30,6 +31,11 @@ class DedupeParams(StageParams):
     )
     min_cosine: MinCosine
     min_text_overlap: MinTextOverlap
+    part: str | None = Field(
+        default=None,
+        description="regular expression with one group, the part of a text that tells rows apart; for rows "
+        "that share most of their text: both thresholds must be reached by the parts too",
+    )
     across_labels: bool = Field(
         default=False,
         description="let a row leave for a near row with another label; for labels in free text, which "
@@ -45,3 +51,14 @@ class DedupeParams(StageParams):
     engine: EngineName = Field(
         default="local", description="where texts are encoded and compared: local, or ray for a Ray cluster"
     )
+
+    @field_validator("part")
+    @classmethod
+    def _one_group(cls, part: str | None) -> str | None:
+        try:
+            groups = 1 if part is None else regex.compile(part).groups
+        except regex.error as error:
+            raise ValueError(f"not a regular expression ({error})") from None
+        if groups != 1:
+            raise ValueError("must have exactly one group, the part of a text")
+        return part

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from promptstill.answers.schema.compare import value
 from promptstill.near.pairs import Pair
 from promptstill.rows.origin import origin
-from promptstill.rows.row import Answer
+from promptstill.rows.row import KeptRow
 from stages.dedupe.conflicts import answer_conflicts, conflict_queue
 from stages.dedupe.groups import represent, without_floods
 from stages.dedupe.histogram import histogram
@@ -25,8 +25,8 @@ PARAMS = dedupe_params()
 # The keys that are compared beside the label.
 
 
-def other_urgency(left: Answer, right: Answer) -> bool:
-    return bool(value(left, "urgent") != value(right, "urgent"))
+def other_urgency(left: KeptRow, right: KeptRow) -> bool:
+    return bool(value(left["answer"], "urgent") != value(right["answer"], "urgent"))
 
 
 def pair(left: int, right: int) -> Pair:

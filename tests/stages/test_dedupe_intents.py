@@ -11,9 +11,10 @@ import pytest
 from promptstill.near.corpus import Corpus, embedded
 from promptstill.near.pairs import Pair, near_pairs
 from promptstill.rows.row import KeptRow
+from stages.dedupe.compared import reaching
 from stages.dedupe.groups import represent
 from stages.split.build import compare, place
-from still.suggest import BELOW, MEANINGS, OVERLAPS, around, best_of, candidates, reaching
+from still.suggest import BELOW, MEANINGS, OVERLAPS, around, best_of, candidates
 from tests.conftest import Run
 from tests.intents import banking_rows
 from tests.params import dedupe_params, split_params
