@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import regex
 from hypothesis import given
@@ -71,3 +73,15 @@ def test_sentences_keep_the_words_of_any_text(text: str) -> None:
     parts = sentences(text)
     assert LETTERS.findall("".join(parts)) == LETTERS.findall(text)
     assert all(part in text and LETTERS.search(part) for part in parts)
+
+
+@pytest.mark.parametrize("piece", [".", " ", " \t", "e.g. ", "J. ", "A. b ", ".'", "a", "a."])
+def test_work_grows_in_proportion_to_the_text(piece: str) -> None:
+    def work(length: int) -> float:
+        started = time.process_time()
+        sentences(f"x{piece * (length // len(piece))}x")
+        return time.process_time() - started
+
+    short = min(work(2_500) for _ in range(3))
+    # Linear work takes 8 times as long, quadratic work 64 times.
+    assert work(20_000) < 24 * short + 0.05
