@@ -34,7 +34,7 @@ def unknown_citations(answer: Answer, text: str, spec: AnswerForm) -> int:
     """How many of the cited numbers are those of no passage of the input `text`."""
     citations = _citations(spec)
     numbered = passages(text, citations.passages)
-    return sum(number not in numbered for number in _cited(answer, citations.key))
+    return sum(number not in numbered for number in cited_numbers(answer, citations.key))
 
 
 def unsupported_facts(answer: Answer, text: str, spec: AnswerForm) -> list[str]:
@@ -46,22 +46,23 @@ def unsupported_facts(answer: Answer, text: str, spec: AnswerForm) -> list[str]:
         return []
     citations = _citations(spec)
     numbered = passages(text, citations.passages)
-    cited = [numbered[number] for number in _cited(answer, citations.key) if number in numbered]
+    cited = [numbered[number] for number in cited_numbers(answer, citations.key) if number in numbered]
     return unsupported(free_text(answer, spec), cited, outside(text, citations.passages))
+
+
+def cited_numbers(answer: Answer, key: str) -> list[int]:
+    """The cited numbers; anything else in the list is -1, which no passage has."""
+    listed = value(answer, key)
+    return [number_of(item) for item in listed] if isinstance(listed, list) else []
+
+
+def number_of(item: object) -> int:
+    """The number of a passage as an answer has it, such as `1` or `"1"`; -1 for anything else."""
+    text = str(item)
+    return int(text) if text.isdecimal() and len(text) <= 9 else -1
 
 
 def _citations(spec: AnswerForm) -> Citations:
     if spec.rules.citations is None:
         raise ValueError("the task declares no citations")
     return spec.rules.citations
-
-
-def _cited(answer: Answer, key: str) -> list[int]:
-    """The cited numbers; anything else in the list is -1, which no passage has."""
-    listed = value(answer, key)
-    return [_number(item) for item in listed] if isinstance(listed, list) else []
-
-
-def _number(item: object) -> int:
-    text = str(item)
-    return int(text) if text.isdecimal() and len(text) <= 9 else -1

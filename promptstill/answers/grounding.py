@@ -212,5 +212,6 @@ def _plain(text: str) -> str:
     """The text with plain letters and spaces, and with the digits of ASCII for those of other scripts."""
     if text.isascii():
         return text
-    plain = unicodedata.normalize("NFKC", _THIN_SPACE.sub("'", text))
+    # Patterns without case take `İ` for an `i`, and `casefold` makes two characters of it.
+    plain = unicodedata.normalize("NFKC", _THIN_SPACE.sub("'", text)).replace("İ", "I")
     return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in plain)

@@ -20,15 +20,17 @@ CALENDAR = (
     | {name[:3]: name for name in (*_DAYS, *_MONTHS)}
     | {"tues": "tuesday", "thur": "thursday", "thurs": "thursday", "sept": "september"}
 )
+# Each repeat takes all that it can at once, so the time grows with the length of the text only.
 _END = regex.compile(
     r"""
-    (?P<mark> [.!?…]+ ) [\"'”’)\]»]* (?: \s+ (?= (?P<next> \S+ ) ) | \s*\Z )
+    (?<! [.!?…] ) (?P<mark> [.!?…]++ ) [\"'”’)\]»]*+ (?: \s++ (?= (?P<next> \S+ ) ) | \s*+\Z )
     | [。！？؟।॥]+ [\"'”’」』)]* \s*
-    | \s* [\r\n\u2028\u2029] \s*
+    | [\r\n\u2028\u2029] \s*
     """,
     regex.VERBOSE,
 )
-_LAST_WORD = regex.compile(r"(?:\p{L}\.)*[\p{L}\p{M}\p{N}]+\Z")
+# It matches backwards, from the end of a text.
+_LAST_WORD = regex.compile(r"(?r)(?:\p{L}\.)*[\p{L}\p{M}\p{N}]+")
 _WORD = regex.compile(r"[\p{L}\p{N}]+")
 
 
@@ -53,7 +55,7 @@ def words(text: str) -> int:
 
 def _goes_on(before: str, mark: str, after: str) -> bool:
     """Whether the sentence goes on after a mark, by the words before and after it."""
-    first, last = _WORD.search(after), _LAST_WORD.search(before)
+    first, last = _WORD.search(after), _LAST_WORD.match(before)
     if first is None or last is None:
         return False
     following, word = first.group(), last.group().casefold()

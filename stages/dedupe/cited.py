@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import regex
-
+from promptstill.answers.citing import number_of
+from promptstill.answers.grounding import passages
 from promptstill.answers.schema.compare import contradiction
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.schema.rules import Citations
@@ -33,5 +33,5 @@ def by_passage(row: KeptRow, citations: Citations) -> Answer:
     cited = None if isinstance(answer, str) else answer.get(citations.key)
     if isinstance(answer, str) or not isinstance(cited, list):
         return answer
-    texts = dict(regex.findall(citations.passages, row["input"]))
-    return {**answer, citations.key: [texts.get(str(number), number) for number in cited]}
+    texts = passages(row["input"], citations.passages)
+    return {**answer, citations.key: [texts.get(number_of(item), item) for item in cited]}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import regex
 
+from promptstill.answers.citing import cited_numbers
 from promptstill.answers.grounding import outside, passages
-from promptstill.answers.schema.compare import value
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 
@@ -42,6 +41,5 @@ def shown(text: str, answers: Mapping[str, Answer | None], spec: AnswerSpec) -> 
     return Shown("\n".join(around), cited, others)
 
 
-def _cited(answer: Answer | None, key: str) -> list[Any]:
-    listed = None if answer is None else value(answer, key)
-    return listed if isinstance(listed, list) else []
+def _cited(answer: Answer | None, key: str) -> list[int]:
+    return [] if answer is None else cited_numbers(answer, key)

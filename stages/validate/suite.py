@@ -157,9 +157,9 @@ def _in_condition(condition: Any, available: Mapping[str, Column]) -> list[Any]:
     if not isinstance(condition, dict):
         return []
     parts = condition.get("conditions")
-    inner = [
-        name for part in (parts if isinstance(parts, list) else ()) for name in _in_condition(part, available)
-    ]
+    # The library writes a condition that is a text as an object too.
+    parts = [*(parts if isinstance(parts, list) else ()), condition.get("pass_through_filter")]
+    inner = [name for part in parts for name in _in_condition(part, available)]
     column = condition.get("column")
     return [*inner, column.get("name")] if isinstance(column, dict) else inner
 

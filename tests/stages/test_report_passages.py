@@ -38,6 +38,12 @@ def test_passages_are_cited_by_name_and_the_others_are_apart() -> None:
     )
 
 
+def test_numbers_that_are_texts_cite_passages_too() -> None:
+    assert shown(INPUT, {"truth": {"answer": "$4", "cites": ["1", True]}}, SPEC).cited == [
+        ("[1] A <b>ticket</b> costs $4.", "truth")
+    ]
+
+
 def test_an_input_without_passages_is_shown_as_it_is() -> None:
     assert shown("  two\n\nlines", {}, SPEC) == Shown("  two\n\nlines")
 

@@ -61,6 +61,7 @@ def test_numbers_of_passages(text: str, numbered: dict[int, str]) -> None:
         ("It lasts ٣٠ minutes in Πάτρα.", "30 minutes, πάτρα"),
         ("Es kostet 12,50 Euro.", "12.50 euros"),
         ("图书馆九点开门，费用30元。", "30"),
+        ("It is FİFTY-one minutes to İzmir on Saturday.", "51 minutes to İzmir, FRİDAY to sunday"),
     ],
 )
 def test_supported(text: str, passage: str) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from promptstill.answers.sentences import sentences, words
+
+LETTERS = regex.compile(r"[\p{L}\p{N}]")
 
 
 @pytest.mark.parametrize(
@@ -65,5 +70,18 @@ def test_words(text: str, count: int) -> None:
 
 @given(st.text())
 def test_sentences_keep_the_words_of_any_text(text: str) -> None:
-    assert sum(map(words, sentences(text))) <= words(text) + len(sentences(text))
-    assert "".join("".join(sentences(text)).split()) in "".join(text.split()) or len(sentences(text)) != 1
+    parts = sentences(text)
+    assert LETTERS.findall("".join(parts)) == LETTERS.findall(text)
+    assert all(part in text and LETTERS.search(part) for part in parts)
+
+
+@pytest.mark.parametrize("piece", [".", " ", " \t", "e.g. ", "J. ", "A. b ", ".'", "a", "a."])
+def test_work_grows_in_proportion_to_the_text(piece: str) -> None:
+    def work(length: int) -> float:
+        started = time.process_time()
+        sentences(f"x{piece * (length // len(piece))}x")
+        return time.process_time() - started
+
+    short = min(work(2_500) for _ in range(3))
+    # Linear work takes 8 times as long, quadratic work 64 times.
+    assert work(20_000) < 24 * short + 0.05
