@@ -11,11 +11,16 @@ from promptstill.rows.row import Answer
 
 
 def free_keys(spec: AnswerForm) -> tuple[str, ...]:
-    """The keys that hold a text of the model's own, which no list has; the empty text for text answers."""
+    """The keys beside the label that hold a text of the model's own, which no list has; the empty text for
+    text answers."""
     if spec.rules.format == "text":
         return ("",) if shape_of(spec.schema, spec.schema).enum is None else ()
     shapes = {key: shape_of(node, spec.schema) for key, node in spec.schema.get("properties", {}).items()}
-    return tuple(key for key, shape in shapes.items() if shape.enum is None and shape.allows_text())
+    return tuple(
+        key
+        for key, shape in shapes.items()
+        if key != spec.label_key and shape.enum is None and shape.allows_text()
+    )
 
 
 def free_text(answer: Answer, spec: AnswerForm) -> str:

@@ -20,7 +20,7 @@ from promptstill.answers.refusal import RefusalReader
 from promptstill.answers.schema.form import ANY_TEXT, AnswerForm
 from promptstill.answers.schema.rules import DerivedLabel, Normalisation, ValueRules
 from promptstill.answers.schema.shape import Shape, shape_of
-from promptstill.answers.stable import check_labels, check_stable
+from promptstill.answers.stable import check_labels, check_metrics, check_stable
 from promptstill.answers.texts import TextReader
 from promptstill.core.paths import expectation_file
 from promptstill.rows.row import Answer
@@ -48,6 +48,7 @@ class AnswerSpec(AnswerForm):
         check_references(spec.schema, files[1])
         check_stable(spec.reader, *files)
         check_labels(spec, spec.refine, files[0])
+        check_metrics(spec, files[0])
         return spec
 
     @cached_property

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from promptstill.answers.measures import LABEL
 from promptstill.answers.objects import ObjectReader
 from promptstill.answers.parsed import ReplyError
+from promptstill.answers.rates import rates
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.schema.rules import DerivedLabel
+from promptstill.answers.schema.shape import node_of, shape_of
 from promptstill.answers.texts import TextReader
 from promptstill.answers.values import ValueReader
 from promptstill.console.errors import UserError
@@ -57,6 +60,25 @@ def check_labels(form: AnswerForm, refine: Callable[[Answer, set[str]], Answer],
                 f"{rules_path}: label.labels.{label}: no answer can have it, because the parser makes "
                 f"{_shown(answer)} of it; write the values as the parser does"
             )
+
+
+def check_metrics(form: AnswerForm, rules_path: Path) -> None:
+    """Raise UserError for two metrics of one name, and for citations that cannot be judged."""
+    names = {LABEL, *rates(form)} if isinstance(form.rules.label, DerivedLabel) else set(rates(form))
+    for key, name in form.rules.scored.items():
+        if name in names:
+            raise UserError(
+                f"{rules_path}: scored.{key}: {name!r} already names another metric; use another name"
+            )
+    if form.rules.citations is None:
+        return
+    key = form.rules.citations.key
+    items = shape_of(node_of(form.schema["properties"][key], form.schema).get("items"), form.schema).types
+    if key not in form.rules.scored or items is None or not items <= {"integer"}:
+        raise UserError(
+            f"{rules_path}: citations.key: {key!r} must be in `scored`, and the schema must make it a list "
+            "of integers"
+        )
 
 
 def _read(values: Any, form: AnswerForm) -> Answer:  # noqa: ANN401

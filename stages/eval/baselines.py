@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sklearn.metrics.pairwise import linear_kernel
 
-from promptstill.answers.schema.rules import DerivedLabel
 from promptstill.answers.schema.shape import shape_of
 from promptstill.answers.spec import AnswerSpec
 from promptstill.models.logistic import Features, one_vs_rest, tuned
@@ -82,14 +81,7 @@ def targets_of(rows: Sequence[SplitRow], spec: AnswerSpec) -> dict[str, list[str
     if spec.rules.format == "text":
         return {"": [str(row["answer"]) for row in rows]}
     objects = [row["answer"] for row in rows if isinstance(row["answer"], dict)]
-    return {key: [json.dumps(answer.get(key)) for answer in objects] for key in answered_keys(spec)}
-
-
-def answered_keys(spec: AnswerSpec) -> tuple[str, ...]:
-    """The scored keys, and those that a derived label depends on."""
-    rule = spec.rules.label
-    decisive = rule.labels.values() if isinstance(rule, DerivedLabel) else ()
-    return tuple(dict.fromkeys([*spec.scored, *(key for values in decisive for key in values)]))
+    return {key: [json.dumps(answer.get(key)) for answer in objects] for key in spec.scored}
 
 
 def classes_of(targets: Mapping[str, list[str]], spec: AnswerSpec) -> dict[str, list[str]]:
@@ -110,10 +102,9 @@ def answers_from(columns: Mapping[str, Sequence[str]], spec: AnswerSpec) -> list
     """Answers from the values of their keys, which are written as those of `targets_of`."""
     if spec.rules.format == "text":
         return list(columns[""])
-    keys = answered_keys(spec)
     return [
-        {key: json.loads(value) for key, value in zip(keys, values, strict=True)}
-        for values in zip(*(columns[key] for key in keys), strict=True)
+        {key: json.loads(value) for key, value in zip(spec.scored, values, strict=True)}
+        for values in zip(*(columns[key] for key in spec.scored), strict=True)
     ]
 
 
@@ -125,7 +116,7 @@ def majority_answer(train_answers: Sequence[Answer], spec: AnswerSpec) -> Answer
     objects = [answer for answer in train_answers if isinstance(answer, dict)]
     return {
         key: json.loads(_most_frequent([json.dumps(answer.get(key)) for answer in objects]))
-        for key in answered_keys(spec)
+        for key in spec.scored
     }
 
 

@@ -142,6 +142,9 @@ def test_a_free_text_without_a_label_is_one_class() -> None:
         ({"scored": {"citations": "citations"}}, "'answer' is not in `scored`"),
         ({"scored": {"citations": "x", "answer": "x_f1"}}, "'x_f1' already names another metric"),
         ({"scored": {"citations": "valid", "answer": "answer"}}, "'valid' already names another metric"),
+        ({"scored": {"citations": "label_accuracy", "answer": "answer"}}, "'label_accuracy' already names"),
+        ({"scored": {"citations": "refused_recall", "answer": "answer"}}, "'refused_recall' already names"),
+        ({"citations": {"key": "answer", "passages": "(x)(y)"}}, "must be in `scored`, and the schema"),
         ({"confidence": "citations"}, "'citations' is the confidence, which the student computes"),
         ({"refusal": {"text": "...", "key": "answer"}}, "refusal.text: string should match pattern"),
         (
