@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptstill.answers.measures import ACCURACY
+from promptstill.answers.measures import ACCURACY, LABEL
 from promptstill.answers.prediction import ERRORS, Outcome
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import JsonObject
@@ -81,7 +81,8 @@ def _metrics(spec: AnswerSpec) -> dict[str, str]:
     """The metric of every scored key, if there are several."""
     if not spec.rules.scored:
         return {}
-    return {spec.label_key or "label": ACCURACY, **spec.rules.scored}
+    label = {"label": LABEL} if spec.label_key is None else {spec.label_key: ACCURACY}
+    return {**label, **spec.rules.scored}
 
 
 def _lines(groups: Mapping[str, Counts]) -> list[tuple[str, Counts]]:

@@ -6,8 +6,6 @@ Some columns are there for every task. Others come from the schema of its answer
 
 from __future__ import annotations
 
-import math
-import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -97,7 +95,7 @@ def _of_schema(spec: AnswerSpec) -> Iterator[tuple[str, Column]]:
         if types == {"array"}:
             yield f"answer.{key}.count", _of_answer(NUMBER, partial(_count, key=key))
         elif types and types <= NUMBERS:
-            yield f"answer.{key}", _of_answer(NUMBER, partial(_number, key=key))
+            yield f"answer.{key}", _of_answer(NUMBER, partial(_property, key=key))
         else:
             yield f"answer.{key}", _of_answer(TEXT, partial(_written, key=key))
 
@@ -122,14 +120,6 @@ def _of_answer(kind: str, value: Callable[[Answer, str], Any]) -> Column:
 
 def _property(answer: Answer, _: str, key: str) -> Any:  # noqa: ANN401
     return None if isinstance(answer, str) else answer.get(key)
-
-
-def _number(answer: Answer, _: str, key: str) -> float | None:
-    """The number at a key. One that no float holds, such as an integer of 400 digits, is infinite."""
-    number = _property(answer, _, key)
-    if number is None or abs(number) <= sys.float_info.max:
-        return number  # type: ignore[no-any-return]
-    return math.inf if number > 0 else -math.inf
 
 
 def _count(answer: Answer, _: str, key: str) -> int | None:

@@ -115,13 +115,16 @@ def test_values_that_repeat_are_classes_though_the_schema_does_not_list_them() -
     assert embedding_answers(vectors, rows_of(answers), x, OPEN) == ["red"]
 
 
-def test_keys_that_only_a_derived_label_needs_are_answered_too() -> None:
+def test_a_derived_label_follows_from_the_keys_that_are_answered() -> None:
     rule = {"labels": {"refused": {"reason": None}}, "otherwise": "answered"}
-    spec = AnswerSpec(REASONED.schema, Normalisation.check({"format": "json", "label": rule}, "here"))
+    rules = {"format": "json", "label": rule, "scored": {"reason": "reason"}}
+    spec = AnswerSpec(REASONED.schema, Normalisation.check(rules, "here"))
     answers: list[Answer] = [{"colour": "red", "reason": None}, {"colour": "blue", "reason": "cold"}] * 20
     texts = ["a rose", "a sea"]
     expected = [{"reason": None}, {"reason": "cold"}]
-    assert ngram_answers(texts * 20, answers, texts, spec) == expected
+    given = ngram_answers(texts * 20, answers, texts, spec)
+    assert given == expected
+    assert [spec.label(answer) for answer in given] == ["refused", "answered"]
     assert majority_answer(answers, spec) == {"reason": "cold"}, "a tie goes to the first in order"
 
 

@@ -31,7 +31,7 @@ def cited(*numbers: int) -> dict[str, Any]:
 
 
 def ends(rows: list[KeptRow], part: str | None) -> list[tuple[int, int]]:
-    params = dedupe_params(meaning=0.8, text=0.5, part=part)
+    params = dedupe_params(meaning=0.6, text=0.5, part=part)
     pairs = with_vectors(rows, params, None).pairs(params.min_cosine, params.min_text_overlap)
     return [(pair.left, pair.right) for pair in pairs]
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
+from promptstill.answers.measures import measures, shares
+from promptstill.answers.rates import rates
 from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import file_hash, read_json, write_json, write_rows
@@ -53,7 +55,7 @@ RULES: dict[str, Any] = {"format": "json", "label": "topic", "scored": {"urgent"
 DERIVED: dict[str, Any] = {
     "format": "json",
     "label": {"labels": {"rose": {"count": 7}}, "otherwise": "other"},
-    "scored": {"topic": "topic_accuracy", "urgent": "urgency"},
+    "scored": {"topic": "topic_accuracy", "urgent": "urgency", "count": "count_accuracy"},
 }
 
 
@@ -88,9 +90,28 @@ def code_for(student: Student, spec: AnswerSpec) -> str:
     hashes = {key: written[key] for key in ("train_hash", "prompt_hash")}
     write_json(model_dir(TASK) / "student.json", {**student, **hashes})
     change(metrics_path(TASK, "validate"), lambda content: content.update(answer_spec_hash=spec.hash))
+    change(metrics_path(TASK, "eval"), lambda content: add_measures(content, spec))
     (code,) = blocks()
     assert "promptstill" not in code
     return code
+
+
+def add_measures(metrics: dict[str, Any], spec: AnswerSpec) -> None:
+    """Give all contestants of a build the measures and rates of another task, with the values of accuracy."""
+    for name in ("golden", "test"):
+        leads = metrics[name]["student_minus"].values()
+        scores = [
+            entry for entry in metrics[name].values() if isinstance(entry, dict) and "accuracy" in entry
+        ]
+        for measure in [*measures(spec), *rates(spec)]:
+            for lead in leads:
+                lead.setdefault(measure, lead["accuracy"])
+            for entry in scores:
+                for end in ("", "_low", "_high"):
+                    entry.setdefault(f"{measure}{end}", entry[f"accuracy{end}"])
+        metrics[name]["outcomes"]["by_metric"] = {
+            share: metrics[name]["outcomes"]["all"] for share in shares(spec)
+        }
 
 
 def check_lines(code: str, answerer: Answerer, texts: list[str]) -> None:

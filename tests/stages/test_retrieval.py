@@ -93,5 +93,6 @@ def test_scores_have_rates_with_intervals_and_null_where_no_case_counts() -> Non
     assert (metrics["grounded"], metrics["refused_precision"], metrics["refused_recall"]) == (0.5, 0.0, None)
     assert metrics["grounded_low"] < 0.5 < metrics["grounded_high"]
     assert metrics["refused_recall_low"] is metrics["refused_recall_high"] is None
-    assert metrics["accuracy"] == pytest.approx(2 / 3, abs=1e-4)
+    assert metrics["accuracy"] == pytest.approx(1 / 3, abs=1e-4)
+    assert metrics["label_accuracy"] == pytest.approx(2 / 3, abs=1e-4)
     assert metrics["cites_f1"] == pytest.approx(2 / 3, abs=1e-4)
