@@ -176,8 +176,8 @@ def tell_apart(texts: list[str], student: Student, spec: AnswerSpec) -> None:
             head.bias.zero_()
         for head, logits in zip(heads, model(*inputs), strict=True):
             spread, middle = logits.std(0), logits.mean(0)
-            head.weight /= spread[:, None]
-            head.bias -= middle / spread
+            head.weight.div_(spread[:, None])
+            head.bias.sub_(middle / spread)
     save_file(model.heads.state_dict(), model_dir("colour") / HEADS)
 
 
