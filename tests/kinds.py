@@ -12,27 +12,10 @@ from typing import Any
 import yaml
 
 from tests.project import PLACES, label_of, reply_to, row, write, write_lines
+from tests.promptstill.answers.grounded import REFUSAL, RULES, SCHEMA
 
-SENTENCE = "I cannot answer from the given context."
-REFUSED = {"answer": SENTENCE, "citations": []}
+REFUSED = {"answer": REFUSAL, "citations": []}
 NOWHERE = "Atlantis"
-PAGE_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "answer": {"type": "string", "minLength": 1},
-        "citations": {"type": "array", "items": {"type": "integer", "minimum": 1}},
-    },
-    "required": ["answer", "citations"],
-    "additionalProperties": False,
-}
-PAGE_RULES = {
-    "format": "json",
-    "label": {"labels": {"refused": REFUSED}, "otherwise": "answered"},
-    "scored": {"citations": "citations", "answer": "answer"},
-    "refusal": {"text": SENTENCE, "key": "answer", "others": {"citations": []}},
-    "citations": {"key": "citations", "passages": r"(?m)^\[(\d+)\] (.+)$"},
-    "keys": {"citations": {"compare": "set"}, "answer": {"compare": "text", "same_from": 0.6}},
-}
 
 
 @dataclass(frozen=True)
@@ -67,7 +50,7 @@ def grounded(text: str) -> str:
     place = text.rsplit(" ", 1)[1].rstrip("?")
     cited = re.findall(rf"(?m)^\[(\d+)\] (In {place} .*)$", text)
     if not cited:
-        return json.dumps({"answer": SENTENCE.removesuffix("."), "citations": []})
+        return json.dumps({"answer": REFUSAL.removesuffix("."), "citations": []})
     number, passage = cited[0]
     return json.dumps({"answer": f"In {place} it was {label_of(passage)}.", "citations": [int(number)]})
 
@@ -84,8 +67,8 @@ KINDS = (
         "page",
         grounded,
         {"answered", "refused"},
-        PAGE_SCHEMA,
-        PAGE_RULES,
+        SCHEMA,
+        RULES,
         page,
         {"part": r"\nQuestion: (.*)"},
     ),
@@ -114,7 +97,7 @@ def add(root: Path, kind: Kind) -> None:
         write(root / "params.yaml", yaml.safe_dump(document, sort_keys=False))
     golden = root / f"golden/{kind.task}.jsonl"
     cases = [json.loads(line) for line in golden.read_text(encoding="utf-8").splitlines()]
-    if kind.schema is PAGE_SCHEMA:
+    if kind.schema is SCHEMA:
         cases = [case | {"input": f"[1] {case['input']}", "answer": REFUSED} for case in cases]
     elif kind.schema is not None:
         cases = [case | {"answer": f"It is {case['answer']}."} for case in cases]
