@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import TypeVar
 
+from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.files import read_rows
 from promptstill.core.paths import out
 from promptstill.core.settings import require_task
 from promptstill.rows.identity import input_hash
 from promptstill.rows.row import (
+    Answer,
     IngestedCase,
     IngestedRow,
     Input,
@@ -21,6 +23,7 @@ from promptstill.rows.row import (
     UnansweredRow,
     ValidatedRow,
 )
+from stages.report.passages import shown
 from stages.split.quota import SPLITS
 
 R = TypeVar("R", bound=Input)
@@ -49,19 +52,19 @@ def history(task: str, row_id: str) -> list[str]:
             f"{out('ingest', task)}: no row {row_id!r}; if data/traffic/{task}.jsonl has it, it came after "
             f"the last build or is too long: run `dvc repro ingest@{task}`"
         )
+    dead = _find(task, "generate", "dead", UnansweredRow, row_id)
+    judged = None if dead is not None else _find(task, "validate", "rows", ValidatedRow, row_id)
     lines = [
-        f"{row_id}: {json.dumps(row['input'], ensure_ascii=False)}",
+        *_of_input(row_id, row["input"], None if judged is None else judged["answer"], task),
         f"received {row['timestamp']} from {row['source']}, account {row['account']}, thread {row['thread']}",
         f"slices {', '.join(row['slices']) or 'none'}; repeats {len(row['repeats'])}; "
         f"input hash {input_hash(row['input'])}",
     ]
-    dead = _find(task, "generate", "dead", UnansweredRow, row_id)
     if dead is not None:
         return [
             *lines,
             f"the teacher gave no answer: {dead['reason']}; `dvc repro -f -s generate@{task}` asks again",
         ]
-    judged = _find(task, "validate", "rows", ValidatedRow, row_id)
     if judged is None:
         return [*lines, "not yet validated; run `dvc repro`"]
     teacher = judged["teacher"]
@@ -88,7 +91,7 @@ def golden_history(task: str, case_id: str) -> list[str]:
     if case is None:
         return []
     lines = [
-        f"{case_id}: {json.dumps(case['input'], ensure_ascii=False)}",
+        *_of_input(case_id, case["input"], case["answer"], task),
         f"golden case with the answer {json.dumps(case['answer'], ensure_ascii=False)}; "
         f"slices {', '.join(case['slices']) or 'none'}; it enters no split",
     ]
@@ -102,6 +105,19 @@ def golden_history(task: str, case_id: str) -> list[str]:
     ]
     lines += [f"quarantined for it: {', '.join(near)}"] if near else []
     return lines
+
+
+def _of_input(row_id: str, text: str, answer: Answer | None, task: str) -> list[str]:
+    """The input on one line. If the answer may cite passages, those that it cites have a line each."""
+    page = None if answer is None else shown(text, {"answer": answer}, AnswerSpec.load(task))
+    if page is None or not (page.cited or page.others):
+        return [f"{row_id}: {json.dumps(text, ensure_ascii=False)}"]
+    noun = "passage" if len(page.others) == 1 else "passages"
+    return [
+        f"{row_id}: {json.dumps(page.text, ensure_ascii=False)}",
+        *(f"  cited: {passage}" for passage, _ in page.cited),
+        f"  {len(page.others)} {noun} not cited",
+    ]
 
 
 def _outcome(task: str, row_id: str, status: str) -> list[str]:

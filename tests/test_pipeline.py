@@ -103,13 +103,6 @@ def test_a_filter_of_one_task_rebuilds_what_follows_it(clone: Path) -> None:
     assert changed == {"validate@colour", "dedupe@colour", "split@colour"}
 
 
-def test_a_train_param_rebuilds_the_student_only(clone: Path) -> None:
-    edit_params(clone, "colour", "train", learning_rate=0.005)
-    ended = dvc(clone, "repro")
-    assert ended.returncode == 0, ended.stderr
-    assert stages_run(ended) == ["train@colour", "eval@colour", "report@colour"]
-
-
 def test_an_edited_prompt_says_what_is_missing_and_restoring_it_restores_all(clone: Path) -> None:
     before = lock(clone)
     prompt = clone / "prompts/colour/teacher.md"

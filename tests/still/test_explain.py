@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from promptstill.console.errors import UserError
 from stages.ingest import __main__ as ingest
-from still.explain import history
+from still.explain import _of_input, history
+from tests.cited import REFUSED, SPEC, asked, cited
 from tests.project import row, write_lines
 
 
@@ -26,6 +28,21 @@ def test_a_golden_case_is_explained(project: Path) -> None:
     assert history("colour", "golden-00")[1] == (
         'golden case with the answer "red"; slices none; it enters no split'
     )
+
+
+def test_cited_passages_are_shown_and_the_others_counted(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("still.explain.AnswerSpec.load", lambda task: SPEC)
+    text = asked("When does it open?", "It opens at 9:00.", "It costs $4.", "Towels are $2.")
+    assert _of_input("row-1", text, cited("At 9:00.", 1), "colour") == [
+        'row-1: "Page: the pool\\nQuestion: When does it open?"',
+        "  cited: [1] It opens at 9:00.",
+        "  2 passages not cited",
+    ]
+    assert _of_input("row-1", text, REFUSED, "colour")[1:] == ["  3 passages not cited"]
+    assert _of_input("row-1", text, None, "colour") == [f"row-1: {json.dumps(text)}"]
+    assert _of_input("row-1", "Without passages", REFUSED, "colour") == ['row-1: "Without passages"']
 
 
 def test_before_a_build_the_stage_to_run_is_named(project: Path) -> None:
