@@ -22,6 +22,7 @@ from promptstill.rows.row import SplitRow
 from stages.train.params import TrainParams
 
 RESULTS = Path(__file__).parent / "results.json"
+LEVERS = Path(__file__).parent / "levers.json"
 
 
 def main() -> None:
@@ -31,7 +32,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="first rows of train and of validation; all by default")
     parser.add_argument("--epochs", type=int, help="epochs; those of the params by default")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each side")
-    parser.add_argument("--lever-rows", type=int, default=96, help="train rows of the levers")
+    parser.add_argument(
+        "--lever-rows", type=int, default=96, help="train rows of the levers; 0: do not measure"
+    )
     arguments = parser.parse_args()
     # peft calls transformers in a deprecated way.
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
@@ -70,13 +73,13 @@ def main() -> None:
         "processor": processor(),
         "train_rows": len(train_rows),
     }
-    # The trainings take much longer than the levers, and are kept if those are stopped.
     write_task(RESULTS, arguments.task, results)
-    ratios = levers.measure(levers.Work(train_rows[: arguments.lever_rows], spec, tokenizer, params))
-    print_figures({f"lever: {name}": ratio for name, ratio in ratios.items()}, 3)
-    results["lever_rows"] = min(arguments.lever_rows, len(train_rows))
-    results["levers"] = {name: round(ratio, 3) for name, ratio in sorted(ratios.items())}
-    write_task(RESULTS, arguments.task, results)
+    if arguments.lever_rows:
+        ratios = levers.measure(levers.Work(train_rows[: arguments.lever_rows], spec, tokenizer, params))
+        print_figures({f"lever: {name}": ratio for name, ratio in ratios.items()}, 3)
+        measured = {name: round(ratio, 3) for name, ratio in sorted(ratios.items())}
+        rows = min(arguments.lever_rows, len(train_rows))
+        write_task(LEVERS, arguments.task, {"levers": measured, "processor": processor(), "train_rows": rows})
 
 
 def compared(samples: int, trainer: list[dict[str, float]], ours: list[dict[str, float]]) -> dict[str, float]:
