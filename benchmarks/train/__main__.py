@@ -1,5 +1,5 @@
 """`python -m benchmarks.train [TASK]`: the stage's training against transformers' Trainer with peft, and what
-each of its savings gives; print a table, write results.json. Run `dvc repro` first."""
+each of its savings gives; print tables, write results.json and levers.json. Run `dvc repro` first."""
 
 from __future__ import annotations
 
