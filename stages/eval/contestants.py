@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 from promptstill.answers.consensus import decide
 from promptstill.answers.prediction import Outcome, Prediction
+from promptstill.answers.schema.rules import DerivedLabel
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.progress import progress
 from promptstill.models.answering import Answerer, StudentAnswer
@@ -138,9 +139,17 @@ def _base_answers(
     student loads a base of its own, so this one leaves memory first."""
     tokenizer, model = student_tokenizer(adapter), load_base(student["base"])
     limits = (student["max_input_tokens"], student["max_answer_tokens"])
+    form = without_derived_label(spec)
     return [
-        Answerer(model, tokenizer, spec, limits, prompt=each).answer(texts, done) for each in (INPUT, prompt)
+        Answerer(model, tokenizer, form, limits, prompt=each).answer(texts, done) for each in (INPUT, prompt)
     ]
+
+
+def without_derived_label(spec: AnswerSpec) -> AnswerSpec:
+    """The task for a base: nothing taught it to write a derived label first, so it writes answers alone."""
+    if not isinstance(spec.rules.label, DerivedLabel):
+        return spec
+    return replace(spec, rules=spec.rules.model_copy(update={"label": None}))
 
 
 def among(cases: Sequence[Answered]) -> list[Contestant]:

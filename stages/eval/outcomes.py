@@ -44,11 +44,11 @@ def outcome_counts(cases: Sequence[Answered], spec: AnswerSpec) -> dict[str, Any
     outcomes = [outcome(case, spec) for case in cases]
     labels = [[class_name(spec.label(case.case["answer"]), spec)] for case in cases]
     lengths = _by([[bounds] for bounds in quarters([len(case.case["input"]) for case in cases])], outcomes)
+    of = measures(spec)
     return {
         "all": _counts(outcomes),
         "by_metric": {
-            name: _counts([outcome(case, spec, measures(spec)[name]) for case in cases])
-            for name in shares(spec)
+            name: _counts([outcome(case, spec, of[name]) for case in cases]) for name in shares(spec)
         },
         "by_label": _by(labels, outcomes),
         "by_slice": _by([case.case["slices"] for case in cases], outcomes),

@@ -7,6 +7,7 @@ import pytest
 from promptstill.models.answering import Answerer
 from promptstill.models.scoring import INPUT
 from promptstill.models.student import load_tokenizer
+from stages.eval.contestants import without_derived_label
 from stages.eval.scores import Judged, confusion, label_table, scores
 from tests.cited import REFUSED, SPEC, asked, cited
 from tests.families import random_model
@@ -18,7 +19,9 @@ TEXTS = [
 
 @pytest.mark.parametrize("prompt", [INPUT, f"Answer and cite.\n{INPUT}\nOne line."])
 def test_a_base_answers_validly_or_is_cut_off_and_is_scored(tiny: str, prompt: str) -> None:
-    base = Answerer(random_model("Llama", {}), load_tokenizer(tiny), SPEC, (64, 12), prompt=prompt)
+    form = without_derived_label(SPEC)
+    base = Answerer(random_model("Llama", {}), load_tokenizer(tiny), form, (64, 12), prompt=prompt)
+    assert [slot.key for slot in base.script.slots] == ["answer", "cites"]
     given = base.answer(TEXTS)
     assert len(given) == len(TEXTS)
     for answer in given:
