@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import read_rows, replacing
 from promptstill.core.paths import cache_dir, out
 from promptstill.near.vectors import Vectors, embed
 from promptstill.rows.row import IngestedCase, IngestedRow, Input, SplitRow
 from stages.dedupe.params import DedupeParams
+from stages.report.passages import shown
 from stages.split.params import SplitParams
 from stages.split.quota import SPLITS
 
@@ -69,10 +71,13 @@ def show_coverage(task: str) -> None:
     console.print(table_of("source", sources, {}))
 
     everything: list[IngestedRow | IngestedCase] = [*traffic, *golden]
-    vectors = embed([row["input"] for row in everything], DedupeParams.load(task).encoder)
+    # Passages that an answer may cite are left out: they would drown what is asked about them.
+    spec = AnswerSpec.load(task)
+    texts = [shown(row["input"], {}, spec).text for row in everything]
+    vectors = embed(texts, DedupeParams.load(task).encoder)
     cluster = clusters(vectors)
     regions = regions_of(everything, cluster, len(traffic), splits)
-    console.print(cluster_table(everything, vectors, regions, len(traffic), splits["train"]))
+    console.print(cluster_table(everything, texts, vectors, regions, len(traffic), splits["train"]))
     page = cache_dir() / "coverage" / f"{task}.png"
     kept = {row["id"] for rows in splits.values() for row in rows}
     draw(page, task, vectors, [row["id"] in kept for row in traffic], regions)
@@ -126,13 +131,14 @@ def regions_of(
 
 def cluster_table(
     rows: Sequence[Input],
+    texts: Sequence[str],
     vectors: Vectors,
     regions: Sequence[Region],
     traffic: int,
     train: Sequence[SplitRow],
 ) -> Table:
     """The share of traffic, train and golden in each region, with its commonest label and its most central
-    text. The numbers are those on the map."""
+    one of the `texts` of all rows. The numbers are those on the map."""
     trained = {row["id"] for row in train}
     table = Table("cluster of embeddings", "label", "on the map", box=SIMPLE_HEAD)
     for name in ("traffic", "train", "golden"):
@@ -142,7 +148,7 @@ def cluster_table(
     for region in regions:
         middle = vectors[region.inside].mean(axis=0)
         nearest = np.flatnonzero(region.inside)[int((vectors[region.inside] @ middle).argmax())]
-        text = " ".join(rows[nearest]["input"].split())[:SHOWN]
+        text = " ".join(texts[nearest].split())[:SHOWN]
         shares = [
             f"{(region.inside & part).sum() / max(1, part.sum()):.1%}"
             for part in (is_traffic, is_train, ~is_traffic)

@@ -60,8 +60,9 @@ def test_regions_have_a_number_and_the_label_of_their_kept_rows() -> None:
     regions = coverage.regions_of(rows, cluster, 6, split)
     assert [(r.number, r.label, r.share) for r in regions] == [(1, "c", "67%"), (2, "a", "50%")]
     vectors = np.eye(6, dtype=np.float32)
-    table = printed(coverage.cluster_table(rows, vectors, regions, 6, split["train"]))
+    table = printed(coverage.cluster_table(rows, [ODD] * 6, vectors, regions, 6, split["train"]))
     assert "c 67%" in table
+    assert table.count(ODD) == 2
     plot = Figure().subplots()
     coverage.mark(plot, np.zeros((6, 2)), regions)
     assert [text.get_text() for text in plot.texts] == ["1 c", "2 a"]
