@@ -20,8 +20,8 @@ import regex
 from benchmarks.results import write_task
 from benchmarks.table import print_table
 from promptstill.answers.citing import cited_numbers, free_text
-from promptstill.answers.grounding import passages
 from promptstill.answers.schema.compare import same
+from promptstill.answers.schema.passages import passages
 from promptstill.answers.schema.rules import Citations
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.progress import progress

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from promptstill.answers.grounding import outside, passages, unsupported
+from promptstill.answers.grounding import unsupported
 from promptstill.answers.schema.compare import value
 from promptstill.answers.schema.form import AnswerForm
+from promptstill.answers.schema.passages import outside, passages
 from promptstill.answers.schema.rules import Citations
 from promptstill.answers.schema.shape import shape_of
 from promptstill.rows.row import Answer

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
-from promptstill.answers.schema.compare import agreeing
+from promptstill.answers.schema.compare import compared_keys, same, value_likeness
 from promptstill.answers.spec import AnswerSpec, Parsed
-from promptstill.rows.row import Decision, Problem, Sample
+from promptstill.rows.row import Answer, Decision, Problem, Sample
 
 # Replies that a reader remembers.
 REMEMBERED = 2_048
@@ -31,11 +31,25 @@ def reader(spec: AnswerSpec) -> Read:
     return lru_cache(REMEMBERED)(lambda response, finish_reason: parse_reply(response, finish_reason, spec))
 
 
+def agreeing(answers: Sequence[Answer], spec: AnswerSpec) -> list[int]:
+    """Positions of the answers that agree, in the largest group: those that are the same as one of them.
+
+    The answer that represents the group comes first: it is the most like the others. Of equal groups, and of
+    equally good representatives, the earliest wins.
+    """
+    # Most samples are equal, and to compare them key by key takes several times as long.
+    if all(answer == answers[0] for answer in answers):
+        return list(range(len(answers)))
+    groups = [[i for i, other in enumerate(answers) if same(answer, other, spec)] for answer in answers]
+    group = max(groups, key=len)
+    return sorted(group, key=lambda i: (-_closeness(answers[i], [answers[j] for j in group], spec), i))
+
+
 def decide(samples: Sequence[Sample], spec: AnswerSpec, read: Read | None = None) -> Decision:
     """One answer from several samples.
 
-    The answer represents the largest group of samples that agree; `compare.agreeing` says which sample that
-    is. A sample that does not parse has no vote: `agreement` is that group's share of the valid samples, and
+    The answer represents the largest group of samples that agree; `agreeing` says which sample that is. A
+    sample that does not parse has no vote: `agreement` is that group's share of the valid samples, and
     `dissent` counts the valid samples outside it. `score` is the lowest grade in that group, if the teacher
     graded its samples. `read` is a `reader` that several calls share.
     """
@@ -72,3 +86,8 @@ def decide(samples: Sequence[Sample], spec: AnswerSpec, read: Read | None = None
     }
     scores = [score for i, _ in group if (score := samples[i].get("score")) is not None]
     return {"score": min(scores), **decision} if scores else decision
+
+
+def _closeness(answer: Answer, others: Sequence[Answer], spec: AnswerSpec) -> float:
+    """The sum of how alike an answer is to others, over the compared keys."""
+    return sum(value_likeness(answer, other, key, spec) for other in others for key in compared_keys(spec))

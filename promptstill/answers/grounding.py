@@ -16,10 +16,8 @@ import regex
 
 from promptstill.answers.sentences import CALENDAR, sentences
 
-# Texts, words and patterns that are remembered: a passage is in many inputs.
+# Texts and words that are remembered: a passage is in many inputs.
 REMEMBERED = 4_096
-# Digits of the number of a passage; a longer one is none.
-LONGEST_NUMBER = 9
 
 _NUMBERS = (
     "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -73,21 +71,6 @@ class Fact(NamedTuple):
     text: str
     readings: frozenset[str]
     name: bool
-
-
-def passages(text: str, pattern: str) -> dict[int, str]:
-    """The passages of an input by their numbers; `pattern` has two groups, the number and the text. Of two
-    passages with one number, the first counts."""
-    numbered: dict[int, str] = {}
-    for number, passage in _compiled(pattern).findall(text):
-        if number.isdecimal() and len(number) <= LONGEST_NUMBER:
-            numbered.setdefault(int(number), passage)
-    return numbered
-
-
-def outside(text: str, pattern: str) -> str:
-    """What an input has beside its passages, such as a title and a question."""
-    return _compiled(pattern).sub("\n", text)
 
 
 def unsupported(text: str, cited: Iterable[str], named: str = "") -> list[str]:
@@ -200,11 +183,6 @@ def _between(first: str, last: str) -> list[str]:
             start, stop = names.index(first), names.index(last) + 1
             return names[start:stop] if start < stop else names[start:] + names[:stop]
     return []
-
-
-@lru_cache(REMEMBERED)
-def _compiled(pattern: str) -> regex.Pattern[str]:
-    return regex.compile(pattern)
 
 
 @lru_cache(REMEMBERED)

@@ -47,7 +47,7 @@ class AnswerSpec(AnswerForm):
         files = expectation_file(task, "normalise.yaml"), expectation_file(task, "answer.schema.json")
         check_references(spec.schema, files[1])
         check_stable(spec.reader, *files)
-        check_labels(spec, spec.refine, files[0])
+        check_labels(spec, spec.reader, spec.refine, files[0])
         check_metrics(spec, files[0])
         return spec
 

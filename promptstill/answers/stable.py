@@ -10,18 +10,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from promptstill.answers.measures import LABEL
+from promptstill.answers.measures import ACCURACY, LABEL
 from promptstill.answers.objects import ObjectReader
 from promptstill.answers.parsed import ReplyError
 from promptstill.answers.rates import rates
 from promptstill.answers.schema.form import AnswerForm
-from promptstill.answers.schema.rules import DerivedLabel
+from promptstill.answers.schema.rules import GRADED, DerivedLabel
 from promptstill.answers.schema.shape import node_of, shape_of
 from promptstill.answers.texts import TextReader
 from promptstill.answers.values import ValueReader
 from promptstill.console.errors import UserError
 from promptstill.core.files import canonical_json
 from promptstill.rows.row import Answer
+
+# Names of metrics that every task has.
+GENERAL = (ACCURACY, "macro_f1", "valid")
 
 
 def check_stable(reader: TextReader | ObjectReader, rules_path: Path, schema_path: Path) -> None:
@@ -47,12 +50,17 @@ def check_stable(reader: TextReader | ObjectReader, rules_path: Path, schema_pat
             raise _unstable(where, text, answer, schema_path)
 
 
-def check_labels(form: AnswerForm, refine: Callable[[Answer, set[str]], Answer], rules_path: Path) -> None:
+def check_labels(
+    form: AnswerForm,
+    reader: TextReader | ObjectReader,
+    refine: Callable[[Answer, set[str]], Answer],
+    rules_path: Path,
+) -> None:
     """Raise UserError naming a derived label that no answer can have, because the parser changes values."""
     rule = form.rules.label
     for label, values in rule.labels.items() if isinstance(rule, DerivedLabel) else ():
         try:
-            answer = refine(_read(values, form), set())
+            answer = refine(_read(values, reader), set())
         except ReplyError as error:
             answer = error.detail
         if form.label(answer) != label:
@@ -64,12 +72,15 @@ def check_labels(form: AnswerForm, refine: Callable[[Answer, set[str]], Answer],
 
 def check_metrics(form: AnswerForm, rules_path: Path) -> None:
     """Raise UserError for two metrics of one name, and for citations that cannot be judged."""
-    names = {LABEL, *rates(form)} if isinstance(form.rules.label, DerivedLabel) else set(rates(form))
+    names = {*GENERAL, *rates(form), *((LABEL,) if isinstance(form.rules.label, DerivedLabel) else ())}
     for key, name in form.rules.scored.items():
-        if name in names:
-            raise UserError(
-                f"{rules_path}: scored.{key}: {name!r} already names another metric; use another name"
-            )
+        graded = form.rules_of(key).compare in GRADED
+        for metric in (name, f"{name}_f1") if graded else (name,):
+            if metric in names:
+                raise UserError(
+                    f"{rules_path}: scored.{key}: {metric!r} already names another metric; use another name"
+                )
+            names.add(metric)
     if form.rules.citations is None:
         return
     key = form.rules.citations.key
@@ -81,12 +92,11 @@ def check_metrics(form: AnswerForm, rules_path: Path) -> None:
         )
 
 
-def _read(values: Any, form: AnswerForm) -> Answer:  # noqa: ANN401
+def _read(values: Any, reader: TextReader | ObjectReader) -> Answer:  # noqa: ANN401
     """The values of a derived label as the parser brings them into canonical form."""
-    if isinstance(values, str):
-        return TextReader(form).read(values)[0]
-    readers = ObjectReader(form).values
-    return {key: readers[key].read(value, set()) for key, value in values.items()}
+    if isinstance(reader, TextReader):
+        return reader.read(values)[0]
+    return {key: reader.values[key].read(value, set()) for key, value in values.items()}
 
 
 def _check_values(value: ValueReader, where: str, schema_path: Path) -> None:

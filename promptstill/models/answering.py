@@ -14,6 +14,7 @@ import numpy as np
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.schema.script import Script
 from promptstill.models.choices import choices_of
+from promptstill.models.citations import look_up
 from promptstill.models.encoder import Encoder, EncoderScorer
 from promptstill.models.grammar import writers_of
 from promptstill.models.mixture import aligned, mixed
@@ -108,15 +109,19 @@ class Answerer:
 
         replies = self._scorer.reply(texts, done, judge)
         for slot in self.script.slots:
-            if not slot.closed and slot.key in self._weights:
-                for reply in replies:
-                    reply.probabilities[slot.key] **= self._weights[slot.key]["model"]
+            if slot.closed or slot.key not in self._weights:
+                continue
+            weights = self._weights[slot.key]
+            for text, reply in zip(texts, replies, strict=True):
+                if "passages" in weights:
+                    look_up(text, reply, self._form, self.script, weights["passages"])
+                reply.probabilities[slot.key] **= weights["model"]
         return replies
 
     def given(self, texts: Sequence[str], pieces: Sequence[Sequence[str]]) -> dict[str, np.ndarray]:
         """The model's log-probabilities of the pieces of each listed key, shape (texts, pieces),
         given that the listed keys before it have the `pieces` of each text, one for each slot. Rows
-        whose piece is implied have no meaning."""
+        whose piece is implied have no meaning. Free values behind the last listed key are not decoded."""
         slots = {slot.key: (i, slot) for i, slot in enumerate(self.script.slots)}
         known = {
             key: np.empty((len(texts), len(slot.pieces))) for key, (_, slot) in slots.items() if slot.closed
@@ -129,7 +134,9 @@ class Answerer:
                 of_row[slot.pieces.index(pieces[row][place])] = 0.0
             return certain
 
-        self._scorer.reply(texts, judge=judge)
+        listed = [place for place, slot in slots.values() if slot.closed]
+        if listed:
+            self._scorer.reply(texts, judge=judge, slots=1 + max(listed))
         return known
 
     def _ngrams_of(self, texts: Sequence[str]) -> dict[str, np.ndarray]:

@@ -85,17 +85,22 @@ class EncoderScorer:
         self._max_input_tokens = max_input_tokens
 
     def reply(
-        self, texts: Sequence[str], done: Callable[[int], object] | None = None, judge: Judge = undecided
+        self,
+        texts: Sequence[str],
+        done: Callable[[int], object] | None = None,
+        judge: Judge = undecided,
+        slots: int | None = None,
     ) -> list[Reply]:
         """Replies in the order of `texts`. `judge` may change the probabilities of a slot before the most
-        probable piece is taken. `done` is called with the number of rows of each answered batch."""
+        probable piece is taken. `done` is called with the number of rows of each answered batch. Only the
+        first `slots` are answered, or all."""
         ids = [text_ids(text, self._tokenizer, self._max_input_tokens) for text in texts]
         replies = [Reply() for _ in texts]
         for batch in batches([len(row) for row in ids], most_rows, passes=1):
             with torch.inference_mode():
                 inputs = padded([ids[i] for i in batch], self._tokenizer.pad_token_id)
                 logits = self._model(*(part.to(self._model.device) for part in inputs))
-            for slot, of_slot in zip(self._slots, logits, strict=True):
+            for slot, of_slot in list(zip(self._slots, logits, strict=True))[:slots]:
                 values = of_slot.double().log_softmax(-1).cpu().numpy()
                 take(slot, judge(slot.key, batch, values), [replies[i] for i in batch])
             if done is not None:

@@ -42,8 +42,8 @@ def fitted(model: np.ndarray, ngrams: np.ndarray, truth: Sequence[int], groups: 
 
 
 def calibrated(logs: Sequence[float], right: Sequence[bool]) -> float:
-    """The power of probabilities that tells best which values are right, from the logarithms of the
-    probabilities; 1 if there are none."""
+    """The power under which probabilities are nearest to how often the values are right, from the logarithms
+    of the probabilities; 1 if there are none."""
     values, truth = np.minimum(np.array(logs), -1e-9), np.array(right, dtype=bool)
 
     def loss(power: np.ndarray) -> float:

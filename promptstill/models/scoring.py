@@ -61,17 +61,22 @@ class Scorer:
                 model(input_ids=ids, past_key_values=self._prefix, logits_to_keep=1)
 
     def reply(
-        self, texts: Sequence[str], done: Callable[[int], object] | None = None, judge: Judge = undecided
+        self,
+        texts: Sequence[str],
+        done: Callable[[int], object] | None = None,
+        judge: Judge = undecided,
+        slots: int | None = None,
     ) -> list[Reply]:
         """Replies in the order of `texts`. `judge` may change the probabilities of a closed slot before the
-        most probable piece is taken. `done` is called with the number of rows of each answered batch."""
+        most probable piece is taken. `done` is called with the number of rows of each answered batch. Only
+        the first `slots` are answered, or all."""
         own = [input_ids(text, self._tokenizer, self._limits[0]) + self._after for text in texts]
         replies = [Reply() for _ in texts]
         # A closed slot takes one pass, and a free one a pass for each token that it may have.
-        passes = sum(1 if writer is None else self._limits[1] for _, writer in self._slots)
+        passes = sum(1 if writer is None else self._limits[1] for _, writer in self._slots[:slots])
         for batch in batches([len(ids) for ids in own], self._rows, passes):
             with torch.inference_mode():
-                self._answer([own[i] for i in batch], batch, [replies[i] for i in batch], judge)
+                self._answer([own[i] for i in batch], batch, [replies[i] for i in batch], judge, slots)
             if done is not None:
                 done(len(batch))
         return replies
@@ -83,10 +88,17 @@ class Scorer:
         most = min(BATCH_TOKENS // (len(self._shared) + tokens + nodes), BATCH_LOGITS // (nodes * width))
         return int(max(1, min(BATCH, most)))
 
-    def _answer(self, own: list[list[int]], rows: Sequence[int], replies: list[Reply], judge: Judge) -> None:
+    def _answer(
+        self,
+        own: list[list[int]],
+        rows: Sequence[int],
+        replies: list[Reply],
+        judge: Judge,
+        slots: int | None,
+    ) -> None:
         state = _State(self._model, self._prefix, len(self._shared), len(own))
         pending = own
-        for choices, writer in self._slots:
+        for choices, writer in self._slots[:slots]:
             if writer is None:
                 pending = self._choose(state, pending, choices, rows, replies, judge)
             else:

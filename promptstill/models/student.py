@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.console.errors import UserError
@@ -21,10 +21,15 @@ Kind: TypeAlias = Literal["causal", "encoder"]
 
 
 class Weights(TypedDict):
-    """The exponents of the two experts in the probabilities of a key's values; see `models/mixture.py`."""
+    """The exponents of the two experts in the probabilities of a key's values; see `models/mixture.py`.
+
+    Where the citations of an answer are looked up instead of written, `passages` is the share of its words
+    that a passage must add; see `models/citations.py`.
+    """
 
     model: float
     ngrams: float
+    passages: NotRequired[float]
 
 
 class Student(TypedDict):
@@ -32,8 +37,8 @@ class Student(TypedDict):
 
     An encoder has a `pooling`, which is null for a causal language model, and uses no `max_answer_tokens`.
     `layers` is the number of the base's layers that it keeps, or null for all. `weights` has those of the
-    model and of the n-grams, by key; it is empty if no key has listed values. `on_hub` is the base's Hugging
-    Face id, or null. `files` has the SHA-256 of every other file of the folder.
+    model and of the n-grams, by key. `on_hub` is the base's Hugging Face id, or null. `files` has the SHA-256
+    of every other file of the folder.
     """
 
     task: str

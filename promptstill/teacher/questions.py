@@ -9,8 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from promptstill.answers.consensus import parse_reply
-from promptstill.answers.schema.compare import agreeing
+from promptstill.answers.consensus import agreeing, parse_reply
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.core.files import canonical_hash, read_text

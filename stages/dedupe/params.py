@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import regex
 from pydantic import Field, field_validator
 
+from promptstill.answers.schema.rules import with_groups
 from promptstill.core.settings import Settings, StageParams
 from promptstill.near.engine import EngineName
 from promptstill.near.thresholds import MinCosine, MinTextOverlap
@@ -55,10 +55,4 @@ class DedupeParams(StageParams):
     @field_validator("part")
     @classmethod
     def _one_group(cls, part: str | None) -> str | None:
-        try:
-            groups = 1 if part is None else regex.compile(part).groups
-        except regex.error as error:
-            raise ValueError(f"not a regular expression ({error})") from None
-        if groups != 1:
-            raise ValueError("must have exactly one group, the part of a text")
-        return part
+        return None if part is None else with_groups(part, 1, "the part of a text")

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.metrics.pairwise import linear_kernel
 
 from promptstill.answers.citing import free_keys, refuses
-from promptstill.answers.grounding import outside, passages
+from promptstill.answers.schema.passages import outside, passages
 from promptstill.answers.schema.rules import Citations
 from promptstill.answers.sentences import sentences
 from promptstill.answers.spec import AnswerSpec

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import regex
 
 from promptstill.answers.citing import cited_numbers
-from promptstill.answers.grounding import outside, passages
+from promptstill.answers.schema.passages import outside, passages
 from promptstill.answers.spec import AnswerSpec
 from promptstill.rows.row import Answer
 

@@ -86,6 +86,7 @@ def main(task: str) -> None:
                 f"{key or 'answer'}: weight {of_key['model']} of the {network}, {of_key['ngrams']} of n-grams"
                 for key, of_key in weights.items()
             ),
+            *(f"{key}: looked up in the input" for key, of_key in weights.items() if "passages" in of_key),
             *fitted.made.notes,
         ],
     )

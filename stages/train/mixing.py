@@ -1,7 +1,9 @@
 """The weights of the student's two experts, fitted on validation rows key by key.
 
-A value that is written freely has the model's weight alone: the power of its probability that tells best,
-over the validation rows, whether the value is the true one as `normalise.yaml` compares it.
+A value that is written freely has the model's weight alone: a power of its probability. The validation rows
+choose the power under which these probabilities are nearest to how often the value is the true one, as
+`normalise.yaml` compares it. They also choose whether citations are those that the model writes, or are
+looked up for the answer that it writes.
 """
 
 from __future__ import annotations
@@ -9,17 +11,23 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 
-from promptstill.answers.schema.compare import same_value
+from promptstill.answers.schema.compare import same_value, value_likeness
 from promptstill.answers.schema.form import AnswerForm
-from promptstill.answers.schema.script import LABEL
+from promptstill.answers.schema.script import LABEL, Script
 from promptstill.models.answering import Answerer
+from promptstill.models.citations import cited, cites, look_up
 from promptstill.models.mixture import aligned, calibrated, fitted
 from promptstill.models.ngrams import Ngrams
+from promptstill.models.reply import Reply
 from promptstill.models.student import Weights
 from promptstill.rows.row import SplitRow
+
+# Shares of an answer's words that a further passage may have to add to be cited.
+LEAST = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 
 
 def fit_ngrams(rows: Sequence[SplitRow], answerer: Answerer) -> Ngrams:
@@ -58,18 +66,56 @@ def _of_free_values(
     keys: Sequence[str], rows: Sequence[SplitRow], answerer: Answerer, form: AnswerForm
 ) -> dict[str, Weights]:
     """The weights of keys that are written freely, from what the student writes for the rows."""
-    replies = answerer.replies([row["input"] for row in rows])
-    weights: dict[str, Weights] = {}
-    for key in keys:
-        place = [slot.key for slot in answerer.script.slots].index(key)
-        right, logs = [], []
-        for row, reply in zip(rows, replies, strict=True):
-            # Like those of listed values, these probabilities are given the true label.
-            label = answerer.script.pieces(row["answer"])[0]
-            known = answerer.script.slots[0].key != LABEL or reply.pieces[0] == label
-            if known and answerer.script.written(reply.pieces)[place] and not reply.cut_off:
-                given = answerer.script.answer(reply.pieces, 1.0)
-                right.append(same_value(given, row["answer"], key, form))
-                logs.append(math.log(max(reply.probabilities[key], sys.float_info.min)))
-        weights[key] = {"model": round(calibrated(logs, right), 4), "ngrams": 0.0}
+    script, replies = answerer.script, answerer.replies([row["input"] for row in rows])
+    # Like those of listed values, these probabilities are given the true label.
+    pairs = [
+        (row, reply)
+        for row, reply in zip(rows, replies, strict=True)
+        if not reply.cut_off
+        and (script.slots[0].key != LABEL or reply.pieces[0] == script.pieces(row["answer"])[0])
+    ]
+    weights = {key: _power(key, pairs, script, form) for key in keys}
+    if form.rules.citations is None or form.rules.citations.key not in keys or not cites(form, script):
+        return weights
+    key = form.rules.citations.key
+    place = [slot.key for slot in script.slots].index(key)
+    least = _least([row for row, reply in pairs if script.written(reply.pieces)[place]], key, script, form)
+    looked_up = [(row, deepcopy(reply)) for row, reply in pairs]
+    for row, reply in looked_up:
+        look_up(row["input"], reply, form, script, least)
+    if _likeness(key, looked_up, script, form) > _likeness(key, pairs, script, form):
+        weights[key] = {**_power(key, looked_up, script, form), "passages": least}
     return weights
+
+
+def _power(key: str, pairs: Sequence[tuple[SplitRow, Reply]], script: Script, form: AnswerForm) -> Weights:
+    """The weights of a key, from the replies that wrote it."""
+    place = [slot.key for slot in script.slots].index(key)
+    right, logs = [], []
+    for row, reply in pairs:
+        if script.written(reply.pieces)[place]:
+            right.append(same_value(script.answer(reply.pieces, 1.0), row["answer"], key, form))
+            logs.append(math.log(max(reply.probabilities[key], sys.float_info.min)))
+    return {"model": round(calibrated(logs, right), 4), "ngrams": 0.0}
+
+
+def _least(rows: Sequence[SplitRow], key: str, script: Script, form: AnswerForm) -> float:
+    """The share of an answer's words that a passage must add, under which the citations of true answers are
+    nearest to what is looked up for them; of equally good ones, the lowest."""
+
+    def nearness(least: float) -> float:
+        return sum(
+            value_likeness(
+                {key: cited(row["input"], row["answer"], form, script, least)[0]}, row["answer"], key, form
+            )
+            for row in rows
+        )
+
+    return max(LEAST, key=nearness)
+
+
+def _likeness(key: str, pairs: Sequence[tuple[SplitRow, Reply]], script: Script, form: AnswerForm) -> float:
+    """The sum of how alike the values of replies and rows are at a key."""
+    return sum(
+        value_likeness(script.answer(reply.pieces, 1.0), row["answer"], key, form) for row, reply in pairs
+    )

@@ -7,7 +7,7 @@ values differs: two good texts are seldom equal to the letter, but two good deci
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from promptstill.answers.schema.form import AnswerForm
@@ -47,17 +47,6 @@ def compared_keys(spec: AnswerForm) -> tuple[str, ...]:
     return spec.scored if spec.rules.format == "json" else ("",)
 
 
-def agreeing(answers: Sequence[Answer], spec: AnswerForm) -> list[int]:
-    """Positions of the answers that agree, in the largest group: those that are the same as one of them.
-
-    The answer that represents the group comes first: it is the most like the others. Of equal groups, and of
-    equally good representatives, the earliest wins.
-    """
-    groups = [[i for i, other in enumerate(answers) if same(answer, other, spec)] for answer in answers]
-    group = max(groups, key=len, default=[])
-    return sorted(group, key=lambda i: (-_closeness(answers[i], [answers[j] for j in group], spec), i))
-
-
 def deciding_keys(spec: AnswerForm) -> tuple[str, ...]:
     """The keys beside the label by which answers contradict each other.
 
@@ -84,11 +73,6 @@ Differ = Callable[[Answer, Answer], bool]
 
 
 def contradiction(spec: AnswerForm) -> Differ:
-    """What tells whether two answers differ in one of the deciding keys."""
+    """A function that says whether two answers differ in one of the deciding keys."""
     keys = deciding_keys(spec)
     return lambda left, right: any(not same_value(left, right, key, spec) for key in keys)
-
-
-def _closeness(answer: Answer, others: Sequence[Answer], spec: AnswerForm) -> float:
-    """The sum of how alike an answer is to others, over the compared keys."""
-    return sum(value_likeness(answer, other, key, spec) for other in others for key in compared_keys(spec))

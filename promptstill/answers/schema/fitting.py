@@ -8,12 +8,10 @@ from typing import Any
 
 import jsonschema
 
-from promptstill.answers.schema.rules import ACCURACY, GRADED, DerivedLabel, Normalisation, ValueRules
+from promptstill.answers.schema.rules import DerivedLabel, Normalisation, ValueRules
 from promptstill.answers.schema.shape import shape_of
 from promptstill.console.errors import UserError
 
-# Names of metrics that every task has.
-GENERAL = (ACCURACY, "macro_f1", "valid")
 # The JSON types that values must be able to have for a comparison.
 COMPARED = {"set": {"array"}, "text": {"string"}, "number": {"number", "integer"}}
 
@@ -66,7 +64,6 @@ def _of_keys(rules: Normalisation, schema: dict[str, Any], schema_path: str) -> 
                     f"label.labels.{name}.{key}", value, properties.get(key, False), schema, schema_path
                 )
     yield from _of_confidence(rules)
-    yield from _of_metrics(rules)
     if rules.refusal is not None:
         if rules.refusal.key is None:
             yield "refusal.key: missing; name the property that holds the sentence"
@@ -88,17 +85,6 @@ def _of_confidence(rules: Normalisation) -> Iterator[str]:
     for place, values in places.items():
         if rules.confidence in values:
             yield f"{place}: {rules.confidence!r} is the confidence, which the student computes; remove it"
-
-
-def _of_metrics(rules: Normalisation) -> Iterator[str]:
-    """Names of metrics, of which no two may be equal."""
-    names = list(GENERAL)
-    for key, name in rules.scored.items():
-        graded = rules.keys.get(key, ValueRules()).compare in GRADED
-        for metric in (name, f"{name}_f1") if graded else (name,):
-            if metric in names:
-                yield f"scored.{key}: {metric!r} already names another metric; use another name"
-            names.append(metric)
 
 
 def _named(rules: Normalisation) -> Iterator[tuple[str, str]]:

@@ -73,7 +73,7 @@ class AnswerForm:
 
     @cached_property
     def validator(self) -> jsonschema.Draft202012Validator:
-        """What tells whether an answer obeys the schema."""
+        """The validator of the schema."""
         return jsonschema.Draft202012Validator(self.schema)
 
     def canonical(self, answer: Answer) -> Answer | None:

@@ -93,7 +93,7 @@ class Citations(Settings):
     @field_validator("passages")
     @classmethod
     def _two_groups(cls, pattern: str) -> str:
-        return _with_groups(pattern, 2, "the number and the text of a passage")
+        return with_groups(pattern, 2, "the number and the text of a passage")
 
 
 class Normalisation(Settings):
@@ -117,10 +117,10 @@ class Normalisation(Settings):
     @field_validator("pattern")
     @classmethod
     def _one_group(cls, pattern: str | None) -> str | None:
-        return None if pattern is None else _with_groups(pattern, 1, "the answer")
+        return None if pattern is None else with_groups(pattern, 1, "the answer")
 
 
-def _with_groups(pattern: str, count: int, meaning: str) -> str:
+def with_groups(pattern: str, count: int, meaning: str) -> str:
     """The pattern. Raises ValueError unless it is a regular expression with that number of groups."""
     try:
         groups = regex.compile(pattern).groups

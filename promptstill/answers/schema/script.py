@@ -96,7 +96,7 @@ class Script:
         return (LABEL, "", *self._form.scored)
 
     def pieces(self, answer: Answer) -> list[str]:
-        """The texts that stand for an answer, one for each slot."""
+        """The texts of an answer, one for each slot."""
         return [self._piece(slot, answer) for slot in self.slots]
 
     def written(self, pieces: Sequence[str]) -> list[bool]:
@@ -104,10 +104,9 @@ class Script:
         return [pieces[0] not in slot.implied for slot in self.slots]
 
     def answer(self, pieces: Sequence[str], confidence: float) -> Answer:
-        """The answer that pieces stand for, in canonical form. `confidence` is the probability that it is
-        right.
+        """The answer with these pieces, in canonical form. `confidence` is the probability that it is right.
 
-        Raises ValueError for a piece that stands for no value.
+        Raises ValueError for a piece that no value has.
         """
         values = {
             slot.key: _value(slot, piece, quoted=self._json)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptstill.answers.grounding import facts, passages, unsupported
+from promptstill.answers.grounding import facts, unsupported
+from promptstill.answers.schema.passages import passages
 from tests.promptstill.answers.grounded import INPUT, PASSAGES
 
 
