@@ -34,6 +34,7 @@ def model_card(build: Build) -> ModelCard:
         task=build.task,
         student=build.student,
         mixes=weighs_ngrams(build.student["weights"]),
+        looks_up=any("passages" in weights for weights in build.student["weights"].values()),
         network=build.network,
         loading=Markup(loading(build.student)),
         lines=Markup(lines_code(script)),
