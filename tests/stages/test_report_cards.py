@@ -87,6 +87,18 @@ def test_the_model_card_speaks_of_n_grams_only_if_they_have_a_weight(build: Path
     assert "The scores of this card are therefore not those of the code." in card
 
 
+@pytest.mark.parametrize("looked_up", [True, False])
+def test_the_model_card_says_where_citations_are_looked_up(build: Path, looked_up: bool) -> None:
+    weights = {"urgent": {"model": 0.75, "ngrams": 0.0} | ({"passages": 0.25} if looked_up else {})}
+    change(model_dir(TASK) / "student.json", lambda content: content.update(weights=weights))
+    card = " ".join(written("model_card.md").split())
+    for text in (
+        "with calibrated confidence. It cites the passages that have the words of its answer",
+        "valid under the schema and looks citations up. The scores",
+    ):
+        assert (text in card) is looked_up, text
+
+
 def test_without_n_grams_and_free_values_the_code_gives_what_predict_gives(build: Path) -> None:
     listed = {"topic": {"enum": ["bill", "post"]}, "urgent": {"enum": ["now", None]}}
     write_json(expectation_file(TASK, "answer.schema.json"), {"type": "object", "properties": listed})

@@ -12,6 +12,7 @@ import pytest
 
 from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models.answering import Answerer
+from promptstill.models.grammar import Grammar
 from promptstill.models.mixture import aligned, mixed
 from promptstill.models.ngrams import Ngrams
 from promptstill.models.student import Weights, load_tokenizer, student_of
@@ -108,6 +109,18 @@ def test_probabilities_are_given_for_the_true_values_before(answerer: Answerer) 
         other += not same
         assert np.allclose(given["alarm"][i], reply.log_probabilities["alarm"], rtol=0, atol=2e-7) == same
     assert other
+
+
+def test_free_values_behind_the_last_listed_key_are_not_decoded(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of({"topic": {"enum": ["a", "b"]}, "note": {"type": "string"}})
+    made = Answerer(random_model("Llama", {}), load_tokenizer(tiny), spec, (48, 4))
+    decided = np.stack([reply.log_probabilities["topic"] for reply in made.replies(TEXTS)])
+    monkeypatch.setattr(Grammar, "begin", lambda grammar: pytest.fail("a free value was decoded"))
+    known = made.given(TEXTS, [["a", '"x"'] for _ in TEXTS])
+    assert list(known) == ["topic"]
+    assert np.allclose(known["topic"], decided)
 
 
 def test_an_answer_that_is_cut_off_is_none(tiny: str) -> None:
