@@ -1,4 +1,4 @@
-"""dedupe: rows that share most of their text are told apart by a part of it, and by what they cite."""
+"""dedupe: rows that share most of their text are distinguished by a part of it, and by what they cite."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_only_answers_with_a_text_and_citations_can_be_looked_up() -> None:
 
 
 class Replies:
-    """A student that replies what it is told to, in the place of an `Answerer`."""
+    """A student with given replies, in the place of an `Answerer`."""
 
     script = SCRIPT
 
