@@ -23,7 +23,7 @@ from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
 from promptstill.core.paths import cache_dir
 from promptstill.core.resolve import model_hash, resolve
-from promptstill.core.sqlite import with_keys
+from promptstill.core.sqlite import open_shared, with_keys
 
 # Unit vectors of shape (n, dimension), one for each text.
 Vectors = NDArray[np.float32]
@@ -116,8 +116,7 @@ class _Cache:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._database = sqlite3.connect(path, timeout=60)
-            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database = open_shared(path)
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID"
             )

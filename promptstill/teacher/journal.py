@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from promptstill.console.errors import UserError
 from promptstill.core.files import compact_json
-from promptstill.core.sqlite import with_keys
+from promptstill.core.sqlite import open_shared, with_keys
 from promptstill.teacher.journal_format import VERSION, checksum, upgrade
 from promptstill.teacher.record import Record
 
@@ -50,8 +50,8 @@ class Journal:
             self._reader = self._connect()
 
     def _connect(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-        database.execute("PRAGMA journal_mode = WAL")
+        database = open_shared(self.path)
+        database.isolation_level = None
         database.execute("PRAGMA synchronous = FULL")
         return database
 

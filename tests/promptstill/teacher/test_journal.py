@@ -9,7 +9,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -151,3 +153,17 @@ def test_several_processes_share_a_journal(tmp_path: Path) -> None:
     with Journal(tmp_path / "j.sqlite") as journal:
         assert sum(1 for _ in journal.records()) == 4 * 60
         assert journal.problems() == []
+
+
+def test_several_may_open_a_new_journal_at_once(tmp_path: Path) -> None:
+    at_once = 4
+    start = Barrier(at_once)
+
+    def open_new(path: Path) -> None:
+        start.wait()
+        with Journal(path):
+            pass
+
+    with ThreadPoolExecutor(at_once) as threads:
+        for case in range(60):
+            list(threads.map(open_new, [tmp_path / str(case) / "j.sqlite"] * at_once))
