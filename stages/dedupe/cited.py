@@ -16,7 +16,7 @@ RowsDiffer = Callable[[KeptRow, KeptRow], bool]
 
 
 def differing(spec: AnswerForm) -> RowsDiffer:
-    """What tells whether the answers of two rows differ in one of the deciding keys."""
+    """A function that says whether the answers of two rows differ in one of the deciding keys."""
     differ, citations = contradiction(spec), spec.rules.citations
     if citations is None:
         return lambda left, right: differ(left["answer"], right["answer"])

@@ -33,7 +33,7 @@ class DedupeParams(StageParams):
     min_text_overlap: MinTextOverlap
     part: str | None = Field(
         default=None,
-        description="regular expression with one group, the part of a text that tells rows apart; for rows "
+        description="regular expression with one group, the part of a text that distinguishes rows; for rows "
         "that share most of their text: both thresholds must be reached by the parts too",
     )
     across_labels: bool = Field(

@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from promptstill.answers.measures import measures
+from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
-from promptstill.core.files import write_json, write_rows
-from promptstill.core.paths import details_file, out
+from promptstill.core.files import read_json, read_rows, write_json, write_rows
+from promptstill.core.paths import details_file, model_dir, out
+from promptstill.models.answering import Answerer
 from promptstill.rows.row import SplitRow
+from stages.train import __main__ as train
 from stages.train import fit, trainer
-from still import curve, shares
+from still import curve, curve_page, shares
 from tests.conftest import Run
 from tests.project import label_of, row
 from tests.promptstill.answers.tasks import write_task
@@ -89,9 +93,10 @@ def test_the_baseline_alone_needs_no_student(
     curve.curve(TASK, baseline_only=True)
     printed = capsys.readouterr().out
     lines = [line.split() for line in printed.splitlines() if line.strip()]
-    assert lines[0] == ["rows", "components", "tokens", "USD", "ngrams"]
+    assert lines[0] == ["accuracy"]
+    assert lines[1] == ["rows", "components", "tokens", "USD", "ngrams"]
     # 6,000 tokens and 3 USD for 30 rows that split kept.
-    assert [line[:4] for line in lines[2:6]] == [
+    assert [line[:4] for line in lines[3:7]] == [
         ["3", "3", "600", "0.30"],
         ["4", "4", "800", "0.40"],
         ["9", "9", "1,800", "0.90"],
@@ -145,10 +150,45 @@ def test_a_curve_has_a_student_for_every_share_and_goes_on_where_it_was(
         curve.curve(TASK, baseline_only=False)
 
 
+def test_all_rows_are_those_of_the_pipelines_student_if_it_is_up_to_date(
+    certified: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not curve.is_trained(TASK), "no pipeline, so nothing is known"
+    train.main(TASK)
+    trained: list[int] = []
+
+    def counted(*arguments: Any) -> Any:
+        trained.append(len(arguments[1].examples))
+        return trainer.train(*arguments)
+
+    monkeypatch.setattr(fit, "train", counted)
+    monkeypatch.setattr(curve, "is_trained", lambda _: True)
+    curve.curve(TASK, baseline_only=False)
+    assert trained == [3, 4, 9]
+    kept = [read_json(path) for path in (certified / ".still/curve/colour").glob("*.json")]
+    answers = next(share["answers"] for share in kept if share["rows"] == 18)
+    whole = Answerer.load(model_dir(TASK), read_json(model_dir(TASK) / "student.json"), AnswerSpec.load(TASK))
+    rows = read_rows(out("split", TASK, "test"), SplitRow, "split")
+    assert answers == [given.answer for given in whole.answer([entry["input"] for entry in rows])]
+
+
+def test_every_scored_key_has_a_curve(
+    certified: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curve, "measures", lambda spec: measures(spec) | {"shade_f1": lambda *_: 0.25})
+    curve.curve(TASK, baseline_only=True)
+    printed = capsys.readouterr().out
+    assert printed.count("\nngrams from 9 to 18 rows: ") == 2
+    assert "\nngrams from 9 to 18 rows: +0.000 " in printed
+    page = (certified / ".still/curve/colour.html").read_text()
+    assert "<h2>accuracy</h2>" in page
+    assert "<h2>shade_f1</h2>" in page
+
+
 def test_the_last_doubling_has_the_interval_of_its_difference() -> None:
-    few, many = ({"student": [i < right for i in range(100)]} for right in (60, 80))
-    points = [curve.Point(850, 800, few), curve.Point(1700, 1600, many)]  # type: ignore[arg-type]
-    said = curve.doubling(points, "student", [str(i) for i in range(100)], 0.95)
+    few, many = ({"accuracy": {"student": [float(i < right) for i in range(100)]}} for right in (60, 80))
+    points = [curve_page.Point(850, 800, few), curve_page.Point(1700, 1600, many)]  # type: ignore[arg-type]
+    said = curve_page.doubling(points, "accuracy", "student", [str(i) for i in range(100)], 0.95)
     assert said == "student from 850 to 1,700 rows: +0.200 (+0.117 to +0.276)"
 
 
