@@ -40,8 +40,12 @@ async def ask_online(session: Session, work: Work, urls: tuple[str, ...]) -> Out
     servers = connect(urls, session.api_key, session.settings.limits)
     try:
         return await OnlineAsker(session, servers).ask(work)
-    except* UserError as errors:
-        # An error that the user can fix is one line, whichever worker it came up in.
+    except BaseExceptionGroup as group:
+        # An error that the user can fix is one line, whichever worker it came up in. Not by `except*`, which
+        # before Python 3.11.4 makes a group of what it raises.
+        errors, others = group.split(UserError)
+        if errors is None or others is not None:
+            raise
         raise _first_of(errors) from None
 
 
