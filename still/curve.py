@@ -24,6 +24,7 @@ from stages.split.params import SplitParams
 from stages.train.guards import refuse_free_values, refuse_uncertified
 from stages.train.params import TrainParams
 from still.curve_page import Point, Price, Who, show
+from still.experiment import dvc_command
 from still.shares import shares_of
 
 
@@ -118,7 +119,7 @@ def student_answers(
 
 def is_trained(task: str) -> bool:
     """Whether DVC knows that the student of the task is that of its rows, params and code."""
-    command = [sys.executable, "-m", "dvc", "status", "--quiet", f"train@{task}"]
+    command = dvc_command("status", "--quiet", f"train@{task}")
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

@@ -57,8 +57,8 @@ def run_experiment(task: str, name: str, changes: Mapping[str, object]) -> Run:
     """Train and evaluate with other params in a copy of the repository. DVC's lines go to standard error."""
     if revision_of(name):
         # DVC overwrites an experiment only together with a new run of all its stages.
-        subprocess.run(_dvc("exp", "remove", name), check=True, capture_output=True)
-    command = _dvc("exp", "run", "--temp", "--name", name)
+        subprocess.run(dvc_command("exp", "remove", name), check=True, capture_output=True)
+    command = dvc_command("exp", "run", "--temp", "--name", name)
     for param, value in changes.items():
         # `++`, because params.yaml may leave a param to its default.
         text = json.dumps(value, ensure_ascii=False)
@@ -95,7 +95,8 @@ def _error(errors: dict[str, str]) -> str:
     return error
 
 
-def _dvc(*arguments: str) -> list[str]:
+def dvc_command(*arguments: str) -> list[str]:
+    """A command line of the DVC beside this Python, whatever the path has."""
     return [sys.executable, "-m", "dvc", *arguments]
 
 
