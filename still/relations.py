@@ -20,6 +20,8 @@ from promptstill.rows.slices import Slice
 from stages.dedupe.params import DedupeParams
 from stages.generate.params import GenerateParams
 from stages.split.params import SplitParams
+from stages.train.guards import missing_for_passages
+from stages.train.params import TrainParams
 from stages.validate.suite import Suite
 
 
@@ -42,6 +44,10 @@ class Written:
 def relations(written: Written) -> Iterator[str]:
     """What does not fit together, one line each."""
     dedupe, split = written.blocks.get("dedupe"), written.blocks.get("split")
+    train = written.blocks.get("train")
+    if isinstance(train, TrainParams) and written.spec is not None:
+        missing = missing_for_passages(written.spec, train, TrainParams.place(written.task))
+        yield from [] if missing is None else [missing]
     generate = written.blocks.get("generate")
     if isinstance(dedupe, DedupeParams) and written.slices is not None:
         yield from _unknown(

@@ -139,7 +139,7 @@ def similar_lengths(work: Work) -> float:
     """Batches of rows of similar length."""
     data, collate = work.data, padding(work.tokenizer)
     examples = [Example(row["input_ids"], (0, 0), []) for row in data]
-    order = batches(examples, work.params.batch_size, random.Random(work.params.seed))
+    order = batches(examples, range(len(examples)), work.params.batch_size, random.Random(work.params.seed))
     parts = [[data[i] for i in batch] for batch in order]
     model = with_lora(plain_base(work.params.base), work.params)
     return trained(model, parts, lambda chosen: collate(chosen[0]), work.one_epoch, batch_size=1)
@@ -157,7 +157,7 @@ def small_head(work: Work) -> float:
     tokens = sorted({example.ids[t.position] for example in examples for t in example.targets})
     # All layers are above the cut, and nothing is kept.
     layered = LayeredModel(base, len(base.model.layers))
-    data = Data(examples, layered, tokens, 0.0, work.tokenizer.pad_token_id)
+    data = Data(examples, len(examples), layered, tokens, 0.0, work.tokenizer.pad_token_id)
     return trained(LossOf(model, data), range(len(examples)), _numbers, work.one_epoch)
 
 
@@ -176,9 +176,9 @@ def all_levers(work: Work) -> float:
     student, runner = adapted(load_base(params.base, kept), params, examples, pad)
     decided = tokens_decided(choices_of(Script(work.spec), work.tokenizer))
     started = time.perf_counter()
-    data = Data(examples, runner, decided, params.cache_gb, pad)
+    data = Data(examples, len(examples), runner, decided, params.cache_gb, pad)
     once = time.perf_counter() - started
-    order = batches(examples, params.batch_size, random.Random(params.seed))
+    order = batches(examples, range(len(examples)), params.batch_size, random.Random(params.seed))
     model = LossOf(student, data)
     epoch = trained(model, order, lambda chosen: _numbers(chosen[0]), work.one_epoch, batch_size=1)
     return once / params.epochs + epoch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from promptstill.answers.grounding import unsupported
 from promptstill.answers.schema.compare import value
 from promptstill.answers.schema.form import AnswerForm
-from promptstill.answers.schema.passages import outside, passages
+from promptstill.answers.schema.passages import number_of, outside, passages
 from promptstill.answers.schema.rules import Citations
 from promptstill.answers.schema.shape import shape_of
 from promptstill.rows.row import Answer
@@ -60,12 +60,6 @@ def cited_numbers(answer: Answer, key: str) -> list[int]:
     """The cited numbers; anything else in the list is -1, which no passage has."""
     listed = value(answer, key)
     return [number_of(item) for item in listed] if isinstance(listed, list) else []
-
-
-def number_of(item: object) -> int:
-    """The number of a passage as an answer has it, such as `1` or `"1"`; -1 for anything else."""
-    text = str(item)
-    return int(text) if text.isdecimal() and len(text) <= 9 else -1
 
 
 def _citations(spec: AnswerForm) -> Citations:

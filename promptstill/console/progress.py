@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -38,6 +39,10 @@ def progress(total: int, what: str, unit: str = "row", state: Callable[[], str] 
     Both go on while no row is completed. `state` gives text that is shown beside the rows. The last line
     gives the total time. Work that ends before the first line is due writes nothing to a log.
     """
+    if os.environ.get("RANK", "0") != "0":
+        # Of several processes that do the same, the first one shows it.
+        yield tqdm(total=total, disable=True)
+        return
     lines = None if sys.stderr.isatty() else _Lines()
     silence = SECONDS_A_STATE if lines is None else SILENT_SECONDS
     bar = tqdm(

@@ -24,7 +24,7 @@ def stage_main(main: Callable[[str], None], description: str) -> None:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("task", help="a task named in params.yaml under `tasks`")
     arguments = parser.parse_args()
-    _end_with_dvc()
+    _end_with_parent()
     ignore_deprecated_calls()
     try:
         main(arguments.task)
@@ -40,11 +40,12 @@ def ignore_deprecated_calls() -> None:
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
 
 
-def _end_with_dvc() -> None:
-    """End this process when the DVC that started it is killed, so that the next run does not overlap with it.
+def _end_with_parent() -> None:
+    """End this process when the DVC, or the launcher of several processes, that started it is killed, so that
+    the next run does not overlap with it.
 
     This works on Linux only. Elsewhere, a stage that has lost its DVC runs to its end and writes the same
     bytes.
     """
-    if "DVC_STAGE" in os.environ and sys.platform == "linux":
+    if {"DVC_STAGE", "RANK"} & os.environ.keys() and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

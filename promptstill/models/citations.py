@@ -42,7 +42,7 @@ def look_up(text: str, reply: Reply, form: AnswerForm, script: Script, least: fl
     """
     rules = form.rules.citations
     assert rules is not None
-    place = [slot.key for slot in script.slots].index(rules.key)
+    place = script.place(rules.key)
     if reply.cut_off or implied(script.slots[place], reply) is not None:
         return
     answer = script.answer(reply.pieces, 1.0)

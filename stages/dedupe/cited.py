@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from promptstill.answers.citing import number_of
 from promptstill.answers.schema.compare import contradiction
 from promptstill.answers.schema.form import AnswerForm
-from promptstill.answers.schema.passages import passages
+from promptstill.answers.schema.passages import number_of, passages
 from promptstill.answers.schema.rules import Citations
 from promptstill.rows.row import Answer, KeptRow
 

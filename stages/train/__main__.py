@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from promptstill.answers.schema.form import AnswerForm
 from promptstill.answers.schema.script import Script
+from promptstill.console.errors import UserError
 from promptstill.console.say import say
 from promptstill.console.stage_main import stage_main
 from promptstill.core.files import file_hash, read_json, read_rows, write_csv, write_json
 from promptstill.core.paths import cache_dir, certified_file, details_file, model_dir, out, plot_file
 from promptstill.rows.row import SplitRow
-from stages.train.guards import refuse_free_values, refuse_uncertified
+from stages.train.guards import missing_for_passages, refuse_free_values, refuse_uncertified
+from stages.train.launch import launch
 from stages.train.params import TrainParams
 
 if TYPE_CHECKING:
@@ -33,6 +36,12 @@ def main(task: str) -> None:
     if params.student == "encoder":
         refuse_free_values(Script(spec), TrainParams.place(task))
 
+    if missing := missing_for_passages(spec, params, TrainParams.place(task)):
+        raise UserError(missing)
+    if params.processes > 1 and "WORLD_SIZE" not in os.environ:
+        launch("stages.train", task, params.processes)
+        return
+
     # Imported here, because they load torch.
     from promptstill.core.resolve import model_hash, on_hub
     from promptstill.models.encoder import Encoder
@@ -40,10 +49,12 @@ def main(task: str) -> None:
     from stages.train.adapter import save
     from stages.train.checkpoint import Checkpoint, training_key
     from stages.train.fit import fit
+    from stages.train.parallel import first_alone, from_first, join
 
+    join(params.processes)
     # Before training: a base that is replaced meanwhile is not the one that was loaded.
-    base_hash = model_hash(params.base)
-    key = training_key([base_hash, spec.hash, *hashes.values(), params.model_dump(mode="json")])
+    base_hash = first_alone(lambda: model_hash(params.base))
+    key = from_first(training_key([base_hash, spec.hash, *hashes.values(), params.model_dump(mode="json")]))
     checkpoint = Checkpoint(cache_dir() / "train" / f"{task}.safetensors", key)
     fitted = fit(rows, spec, params, checkpoint)
     student, trained, weights = fitted.made.model, fitted.trained, fitted.weights
@@ -69,7 +80,8 @@ def main(task: str) -> None:
     curve = [[getattr(point, column) for column in CURVE] for point in trained.curve]
     write_csv(plot_file(task, "train_curve"), CURVE, curve)
     counts = {name: len(part) for name, part in rows.items()}
-    tokens = sum(len(example.ids) for example in fitted.made.data["train"].examples)
+    learnt = fitted.made.data["train"]
+    tokens = sum(len(learnt.examples[i].ids) for i in learnt.of_epoch(trained.best.epoch))
     network = "encoder" if params.student == "encoder" else "language model"
     metrics = metrics_of(trained, counts, tokens, hashes["train"])
     write_json(details_file("train", task), metrics)

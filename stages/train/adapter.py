@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from peft import LoraConfig, get_peft_model
 
+from promptstill.console.errors import UserError
 from promptstill.core.files import JsonObject, file_hash, replacing, write_json
 from promptstill.core.resolve import commit_of
 from promptstill.models.ngrams import Ngrams
@@ -38,6 +39,12 @@ def adapted(base: Any, params: TrainParams, examples: list[Example], pad: int) -
     torch.manual_seed(params.seed)
     student = get_peft_model(base, lora)
     fuse(student)
+    if params.gradient_checkpointing:
+        if not base.supports_gradient_checkpointing:
+            raise UserError(
+                f"train.gradient_checkpointing: {type(base).__name__} does not support it; remove it"
+            )
+        base.activation_checkpointing_enable({"use_reentrant": False})
     return student, run
 
 

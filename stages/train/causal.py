@@ -16,6 +16,7 @@ from stages.train.examples import examples_of
 from stages.train.frozen_layers import whole_model
 from stages.train.learnable import Untrained
 from stages.train.params import TrainParams
+from stages.train.variation import by_epoch
 
 
 def untrained(rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: TrainParams) -> Untrained:
@@ -24,14 +25,26 @@ def untrained(rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: 
     choices = choices_of(Script(form), tokenizer)
     # What the student could not write after training is refused before it.
     writers_of(choices, form, tokenizer)
-    examples = {name: examples_of(part, form, tokenizer, params) for name, part in rows.items()}
+    seen = {"train": by_epoch(rows["train"], form, params), "validation": [rows["validation"]]}
+    examples = {
+        name: [example for part in epochs for example in examples_of(part, form, tokenizer, params)]
+        for name, epochs in seen.items()
+    }
     decided = tokens_decided(choices)
     base = load_base(params.base, params.layers)
     student, runner = adapted(
         base, params, [*examples["train"], *examples["validation"]], tokenizer.pad_token_id
     )
     data = {
-        name: Data(part, runner, decided, params.cache_gb, tokenizer.pad_token_id)
+        # What is seen in one epoch only need not be kept.
+        name: Data(
+            part,
+            len(rows[name]),
+            runner,
+            decided,
+            params.cache_gb if len(part) == len(rows[name]) else 0.0,
+            tokenizer.pad_token_id,
+        )
         for name, part in examples.items()
     }
     return Untrained(student, tokenizer, data, whole_model(runner, base))

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from promptstill.core.files import canonical_hash, file_hash, replacing
 from promptstill.models.products import precision
+from stages.train import parallel
 
 # Seconds of work that a kill may cost. A checkpoint of the shipped students takes about 0.1 s.
 INTERVAL = 15.0
@@ -34,32 +35,33 @@ LIBRARIES = (peft, tokenizers, torch, transformers)
 
 def training_key(inputs: object) -> str:
     """The hash of `inputs`, which must be JSON, together with code, libraries and what computes: device,
-    precision and threads."""
+    precision, threads and processes."""
     code = [file_hash(path) for folder in SOURCE for path in sorted(folder.rglob("*.py"))]
     libraries = [library.__version__ for library in LIBRARIES]
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    return canonical_hash([inputs, code, libraries, device, str(precision()), torch.get_num_threads()])
+    computes = [device, str(precision()), torch.get_num_threads(), parallel.size()]
+    return canonical_hash([inputs, code, libraries, computes])
 
 
 class Checkpoint:
     """A file with tensors by name and with the counts that belong to them."""
 
     def __init__(self, path: Path, key: str) -> None:
-        self._path, self._key = path, key
+        self.path, self._key = path, key
         self._last = time.monotonic()
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """The state of the same training, or None if there is none. A file that cannot be read is none."""
-        if not self._path.exists():
+        if not self.path.exists():
             return None
         try:
-            with safe_open(self._path, "pt") as file:
+            with safe_open(self.path, "pt") as file:
                 about = file.metadata() or {}
                 if about.get("key") != self._key:
                     return None
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except SafetensorError as error:
-            print(f"{self._path}: cannot be read ({error}); training begins anew", file=sys.stderr)
+            print(f"{self.path}: cannot be read ({error}); training begins anew", file=sys.stderr)
             return None
         return tensors, json.loads(about["counts"])
 
@@ -71,10 +73,10 @@ class Checkpoint:
     def save(self, tensors: Mapping[str, Tensor], counts: Mapping[str, Any]) -> None:
         """Write a state in place of the last one, all or nothing."""
         kept = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        with replacing(self._path) as partial:
+        with replacing(self.path) as partial:
             save_file(kept, partial, metadata={"key": self._key, "counts": json.dumps(counts)})
         self._last = time.monotonic()
 
     def remove(self) -> None:
         """The run is over."""
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from promptstill.models.student import load_tokenizer
 from promptstill.models.tokens import around_text
 from promptstill.rows.row import SplitRow
 from stages.train.guards import refuse_free_values
-from stages.train.learnable import Untrained
+from stages.train.learnable import Untrained, drawn
 from stages.train.params import TrainParams
 
 
@@ -48,21 +48,24 @@ class EncoderData:
         self.examples = examples
         self._model, self._pad, self._around = model, pad, around
 
-    def losses(self, batch: Sequence[int], dropped: float = 0.0) -> tuple[Tensor, Tensor]:
-        """Of all targets of a batch, in order: minus the logarithm of the probability of the right piece, and
-        whether it is the most probable one.
+    def of_epoch(self, epoch: int) -> range:
+        """The positions of all examples, in every epoch."""
+        return range(len(self.examples))
 
-        A random share `dropped` of the tokens of each text is hidden, so that a row cannot be learnt by a
-        single token of it.
-        """
+    def seen(self, batch: Sequence[int], dropped: float) -> list[Tensor]:
+        """For each row of a batch, which tokens of its text are seen: all but a random share `dropped`, so
+        that a row cannot be learnt by a single token of it."""
+        return [drawn(self._text(self.examples[i]), dropped) for i in batch]
+
+    def losses(self, batch: Sequence[int], seen: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        """Of all targets of a batch, in order: minus the logarithm of the probability of the right piece, and
+        whether it is the most probable one. `seen` is that of the rows; None: all tokens are."""
         chosen = [self.examples[i] for i in batch]
-        ids, seen = padded([example.ids for example in chosen], self._pad)
-        if dropped:
-            before, after = self._around
-            for row, example in zip(seen, chosen, strict=True):
-                end = len(example.ids) - after
-                row[before:end] = torch.rand(end - before) >= dropped
-        logits = self._model(ids.to(self._model.device), seen.to(self._model.device))
+        ids, attended = padded([example.ids for example in chosen], self._pad)
+        if seen is not None:
+            for row, example, of_row in zip(attended, chosen, seen, strict=True):
+                row[slice(*self._text(example))] = of_row
+        logits = self._model(ids.to(self._model.device), attended.to(self._model.device))
         right = torch.tensor([[t.piece for t in example.targets] for example in chosen])
         columns = [
             (functional.cross_entropy(of_slot, truth, reduction="none"), of_slot.argmax(-1) == truth)
@@ -74,6 +77,11 @@ class EncoderData:
     def targets(self, batch: Sequence[int]) -> list[list[Target]]:
         """The targets of each row of a batch."""
         return [self.examples[i].targets for i in batch]
+
+    def _text(self, example: Example) -> tuple[int, int]:
+        """The positions of the text, without the special tokens around it."""
+        before, after = self._around
+        return before, len(example.ids) - after
 
 
 def untrained(rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: TrainParams) -> Untrained:

@@ -10,7 +10,7 @@ from promptstill.models.answering import Answerer
 from promptstill.models.ngrams import Ngrams
 from promptstill.models.student import Weights
 from promptstill.rows.row import SplitRow
-from stages.train import causal, encoder
+from stages.train import causal, encoder, parallel
 from stages.train.checkpoint import Checkpoint
 from stages.train.learnable import Untrained
 from stages.train.mixing import fit_ngrams, fit_weights
@@ -37,9 +37,11 @@ class Fitted:
 def fit(
     rows: Mapping[str, Sequence[SplitRow]], form: AnswerForm, params: TrainParams, checkpoint: Checkpoint
 ) -> Fitted:
-    """Learn from the rows `train`; choose the epoch and the weights by the rows `validation`."""
+    """Learn from the rows `train`; choose the epoch and the weights by the rows `validation`. Of several
+    processes, only the first one returns."""
     made = untrained(rows, form, params)
     trained = train(made.model, made.data["train"], made.data["validation"], params, checkpoint)
+    parallel.leave()
     answerer = answerer_of(made, form, params)
     ngrams = fit_ngrams(rows["train"], answerer)
     return Fitted(made, trained, answerer, ngrams, fit_weights(rows["validation"], answerer, ngrams, form))

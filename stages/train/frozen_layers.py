@@ -61,7 +61,8 @@ class LayeredModel:
         length)."""
         with torch.no_grad(), self._only(0, self.cut):
             hidden: Tensor = self.decoder(input_ids=ids, use_cache=False).last_hidden_state
-        return hidden
+        # Gradient checkpointing marks what the embeddings return as something that needs a gradient.
+        return hidden.detach()
 
     def logits(self, hidden: Tensor, positions: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Logits of shape (selected, tokens) from lower hidden states, at the positions where the mask is
@@ -97,7 +98,7 @@ class WholeModel:
         """Embeddings of shape (batch, length, width): nothing else is computed ahead."""
         with torch.no_grad():
             embedded: Tensor = self.model.get_input_embeddings()(ids)
-        return embedded
+        return embedded.detach()
 
     def logits(self, embedded: Tensor, positions: Tensor, tokens: Tensor | None = None) -> Tensor:
         """Logits of shape (selected, tokens) from embeddings, at the positions where the mask is true, of

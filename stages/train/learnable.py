@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -30,14 +31,25 @@ class Learnable(Protocol):
 
     @property
     def examples(self) -> Sequence[Sized]:
-        """One for each row."""
+        """One for each row or, if rows are varied, for each row of each epoch in turn."""
 
-    def losses(self, batch: Sequence[int], dropped: float = 0.0) -> tuple[Tensor, Tensor]:
+    def of_epoch(self, epoch: int) -> Sequence[int]:
+        """The positions of the examples of an epoch, counted from 1."""
+
+    def seen(self, batch: Sequence[int], dropped: float) -> Sequence[Tensor]:
+        """For each row of a batch, which tokens of its input are seen; a random share `dropped` is not."""
+
+    def losses(self, batch: Sequence[int], seen: Sequence[Tensor] | None = None) -> tuple[Tensor, Tensor]:
         """Of all targets of a batch, in order: their share of the loss, and whether the student decides them
-        rightly. A random share `dropped` of the tokens of each input is hidden."""
+        rightly. `seen` is that of the rows; None: all tokens are."""
 
     def targets(self, batch: Sequence[int]) -> Sequence[Sequence[Scored]]:
         """The targets of each row of a batch."""
+
+
+def drawn(text: tuple[int, int], dropped: float) -> Tensor:
+    """True for each token between two positions that is seen, false for a random share `dropped`."""
+    return torch.rand(text[1] - text[0]) >= dropped
 
 
 @dataclass(frozen=True)

@@ -75,22 +75,30 @@ def _of_free_values(
         and (script.slots[0].key != LABEL or reply.pieces[0] == script.pieces(row["answer"])[0])
     ]
     weights = {key: _power(key, pairs, script, form) for key in keys}
-    if form.rules.citations is None or form.rules.citations.key not in keys or not cites(form, script):
-        return weights
-    key = form.rules.citations.key
-    place = [slot.key for slot in script.slots].index(key)
+    citations = form.rules.citations
+    if citations is not None and citations.key in keys and cites(form, script):
+        weights[citations.key] = _of_citations(citations.key, pairs, script, form) or weights[citations.key]
+    return weights
+
+
+def _of_citations(
+    key: str, pairs: Sequence[tuple[SplitRow, Reply]], script: Script, form: AnswerForm
+) -> Weights | None:
+    """The weights of citations that are looked up; None if those that were written are as near to
+    the truth."""
+    place = script.place(key)
     least = _least([row for row, reply in pairs if script.written(reply.pieces)[place]], key, script, form)
     looked_up = [(row, deepcopy(reply)) for row, reply in pairs]
     for row, reply in looked_up:
         look_up(row["input"], reply, form, script, least)
-    if _likeness(key, looked_up, script, form) > _likeness(key, pairs, script, form):
-        weights[key] = {**_power(key, looked_up, script, form), "passages": least}
-    return weights
+    if _likeness(key, looked_up, script, form) <= _likeness(key, pairs, script, form):
+        return None
+    return {**_power(key, looked_up, script, form), "passages": least}
 
 
 def _power(key: str, pairs: Sequence[tuple[SplitRow, Reply]], script: Script, form: AnswerForm) -> Weights:
     """The weights of a key, from the replies that wrote it."""
-    place = [slot.key for slot in script.slots].index(key)
+    place = script.place(key)
     right, logs = [], []
     for row, reply in pairs:
         if script.written(reply.pieces)[place]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from promptstill.core.settings import StageParams
 from promptstill.models.student import Kind
@@ -49,8 +49,36 @@ class TrainParams(StageParams):
     token_dropout: float = Field(
         ge=0, lt=1, description="share of an input's tokens that are hidden, chosen anew in every step"
     )
+    vary_passages: bool = Field(
+        default=False,
+        description="where answers cite passages, show those of a row in another order in every epoch, and "
+        "half of the time without one that is not cited. Causal only",
+    )
+    unanswerable: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of the answers whose cited passages an epoch takes away, so that the refusal of "
+        "normalise.yaml is right; needs vary_passages",
+    )
     epochs: int = Field(ge=1, description="passes over the training rows")
     batch_size: int = Field(ge=1, description="rows per training step")
+    micro_batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        description="rows of a step that are computed at once; fewer need less memory and change nothing "
+        "else. null: all. Causal only",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False,
+        description="compute the outputs of each layer again for its gradients, which needs much less memory "
+        "and about a third more time. Causal only",
+    )
+    processes: int = Field(
+        default=1,
+        ge=1,
+        description="processes that share every batch, each with a GPU of its own. Causal only",
+    )
     learning_rate: float = Field(
         gt=0, description="highest learning rate of AdamW; it rises and falls linearly"
     )
@@ -73,3 +101,19 @@ class TrainParams(StageParams):
         if layers is not None and info.data.get("student") == "encoder":
             raise ValueError("an encoder keeps all layers; remove it, or set train.student to causal")
         return layers
+
+    @model_validator(mode="after")
+    def _vary_first(self) -> Self:
+        if self.unanswerable and not self.vary_passages:
+            raise ValueError("`unanswerable` needs `vary_passages: true`; set that, or remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _of_causal_alone(self) -> Self:
+        named = ("processes", "micro_batch_size", "gradient_checkpointing", "vary_passages")
+        changed = [name for name in named if getattr(self, name) != type(self).model_fields[name].default]
+        if self.student == "encoder" and changed:
+            raise ValueError(
+                f"{' and '.join(changed)} cannot be set for an encoder; remove it, or set student to causal"
+            )
+        return self

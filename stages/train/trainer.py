@@ -13,6 +13,7 @@ from torch import Tensor
 
 from promptstill.console.errors import UserError
 from promptstill.console.progress import progress
+from stages.train import parallel
 from stages.train.average import in_place_of, move_average
 from stages.train.checkpoint import Checkpoint
 from stages.train.data import batches
@@ -59,7 +60,9 @@ class _Run:
         self.states: list[dict[str, Tensor]] = []
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write all that the next step depends on."""
+        """Write all that the next step depends on. All processes have it, and the first one writes it."""
+        if parallel.rank():
+            return
         moments = {
             f"{name}/{moment}": value
             for moment in MOMENTS
@@ -120,14 +123,19 @@ def train(
     """
     run = _Run(model, params)
     run.load(checkpoint)
-    examples = train_data.examples
-    per_epoch = -(-len(examples) // params.batch_size)
+    parallel.require_same(run.step, checkpoint.path)
+    per_epoch = -(-len(train_data.of_epoch(1)) // params.batch_size)
     steps = params.epochs * per_epoch
     with progress(steps, "training", "step") as bar:
         bar.initial = bar.n = run.step
         while run.step < steps:
             epoch = run.step // per_epoch + 1
-            order = batches(examples, params.batch_size, random.Random(f"{params.seed} {epoch}"))
+            order = batches(
+                train_data.examples,
+                train_data.of_epoch(epoch),
+                params.batch_size,
+                random.Random(f"{params.seed} {epoch}"),
+            )
             model.train()
             for batch in order[run.step % per_epoch :]:
                 # Before the first step, the optimiser has nothing to save.
@@ -136,7 +144,7 @@ def train(
                 _learn(run, train_data, batch, epoch, schedule(run.step, steps, params.warmup), params)
                 bar.update(1)
             model.eval()
-            _close(run, validation_data, params.batch_size, epoch)
+            _close(run, validation_data, params, epoch)
             run.save(checkpoint)
     best = chosen(run.curve, len(validation_data.examples))
     state = run.states[best.epoch - 1]
@@ -152,22 +160,36 @@ def _learn(
     """One step of the optimiser. `rate` is the share of the peak learning rate."""
     for group in run.optimizer.param_groups:
         group["lr"] = params.learning_rate * rate
-    with enough_memory("a training step", "train.batch_size or train.max_input_tokens"):
-        loss = data.losses(batch, params.token_dropout)[0].sum() / len(batch)
-        loss.backward()  # type: ignore[no-untyped-call]
+    # Drawn for the whole batch, so that it does not depend on how the batch is divided.
+    seen = data.seen(batch, params.token_dropout) if params.token_dropout else None
+    total, places = torch.zeros((), dtype=torch.float64), parallel.own(range(len(batch)))
+    with enough_memory("a training step", _lower(params)):
+        for start in range(0, len(places), params.micro_batch_size or len(batch)):
+            part = places[start : start + (params.micro_batch_size or len(batch))]
+            seen_part = None if seen is None else [seen[i] for i in part]
+            loss = data.losses([batch[i] for i in part], seen_part)[0].sum() / len(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+    parallel.add_up(total)
+    parallel.add_up_gradients(run.adapter.values())
     torch.nn.utils.clip_grad_norm_(run.adapter.values(), MAX_GRADIENT_NORM)
     run.optimizer.step()
     run.optimizer.zero_grad()
     run.step += 1
     move_average(run.average, run.adapter, params.average, run.step)
-    run.losses.append(_finite(loss.item(), run.step, epoch))
+    run.losses.append(_finite(total.item(), run.step, epoch))
 
 
-def _close(run: _Run, validation: Learnable, batch_size: int, epoch: int) -> None:
+def _lower(params: TrainParams) -> str:
+    """What to lower where memory runs out."""
+    small = "" if params.student == "encoder" else ", or set train.micro_batch_size"
+    return f"train.batch_size or train.max_input_tokens{small}"
+
+
+def _close(run: _Run, validation: Learnable, params: TrainParams, epoch: int) -> None:
     """The end of an epoch: its point of the curve, and its averaged adapter."""
-    lower = "train.batch_size or train.max_input_tokens"
-    with in_place_of(run.adapter, run.average), enough_memory("validation", lower):
-        held_out, accuracy = evaluate(validation, batch_size)
+    with in_place_of(run.adapter, run.average), enough_memory("validation", _lower(params)):
+        held_out, accuracy = evaluate(validation, params.micro_batch_size or params.batch_size)
     train_loss = _rounded(sum(run.losses) / len(run.losses))
     run.curve.append(Epoch(epoch, train_loss, _finite(held_out, run.step, epoch), accuracy))
     run.states.append({name: value.cpu().clone() for name, value in run.average.items()})
@@ -198,16 +220,20 @@ def evaluate(data: Learnable, batch_size: int) -> tuple[float, float]:
     """The mean loss of the rows, and the share of rows in which every scored token is the most probable one
     given the tokens before it."""
     order = sorted(range(len(data.examples)), key=lambda i: (len(data.examples[i].ids), i))
-    total, right = 0.0, 0
+    parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    sums = torch.zeros(2, dtype=torch.float64)
     with torch.inference_mode():
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
+        for batch in parallel.own(parts):
             losses, hits = data.losses(batch)
-            total += float(losses.sum())
             hit = iter(hits.tolist())
-            for targets in data.targets(batch):
-                right += all([is_hit or not t.scored for t, is_hit in zip(targets, hit, strict=False)])
-    return _rounded(total / len(order)), _rounded(right / len(order))
+            right = [
+                all([is_hit or not t.scored for t, is_hit in zip(targets, hit, strict=False)])
+                for targets in data.targets(batch)
+            ]
+            sums += torch.tensor([float(losses.sum()), sum(right)], dtype=torch.float64)
+    parallel.add_up(sums)
+    loss, accuracy = (sums / len(order)).tolist()
+    return _rounded(loss), _rounded(accuracy)
 
 
 def _finite(loss: float, step: int, epoch: int) -> float:

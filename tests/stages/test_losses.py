@@ -14,6 +14,7 @@ from promptstill.answers.spec import AnswerSpec, Normalisation
 from promptstill.models.choices import Choices
 from promptstill.models.scoring import Scorer
 from promptstill.models.student import load_base
+from stages.train.data import Data
 from stages.train.frozen_layers import LayeredModel, Runner, WholeModel
 from tests.rows import split_row
 from tests.stages.tiny_student import TEXT, Task, adapted, stir, task_of
@@ -132,6 +133,11 @@ def test_padding_changes_no_loss(tiny: str, cache_gb: float) -> None:
     assert losses_of(task, layered, every, cache_gb) == pytest.approx(alone, abs=1e-4)
 
 
+def losses_of_seen(data: Data, dropped: float) -> torch.Tensor:
+    """The losses of two rows of which a share is hidden."""
+    return data.losses([0, 1], data.seen([0, 1], dropped))[0].view(2, -1)
+
+
 @pytest.mark.parametrize("whole", [False, True], ids=["cut", "whole"])
 def test_a_hidden_input_cannot_be_told_from_another(tiny: str, whole: bool) -> None:
     model = load_base(tiny)
@@ -140,11 +146,11 @@ def test_a_hidden_input_cannot_be_told_from_another(tiny: str, whole: bool) -> N
     rows = [split_row(i, answer="account") for i in range(2)]
     data = task_of(tiny, ALIKE, rows).data(run)
     with torch.no_grad():
-        seen, hidden = (data.losses([0, 1], dropped)[0].view(2, -1) for dropped in (0.0, 1.0))
+        seen, hidden = (losses_of_seen(data, dropped) for dropped in (0.0, 1.0))
         torch.manual_seed(0)
-        some = data.losses([0, 1], 0.5)[0].view(2, -1)
+        some = losses_of_seen(data, 0.5)
         torch.manual_seed(0)
-        assert torch.equal(data.losses([0, 1], 0.5)[0].view(2, -1), some)
+        assert torch.equal(losses_of_seen(data, 0.5), some)
     assert torch.allclose(hidden[0], hidden[1], atol=1e-5)
     assert not torch.allclose(seen[0], seen[1], atol=1e-3)
     assert not torch.allclose(some, seen, atol=1e-3)

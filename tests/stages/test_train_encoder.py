@@ -138,7 +138,8 @@ def test_hidden_tokens_change_nothing_and_special_tokens_are_never_hidden(tmp_pa
     seen: list[torch.Tensor] = []
     model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[1]))
     torch.manual_seed(0)
-    data.losses(range(len(ROWS)), 0.5)
+    every = range(len(ROWS))
+    data.losses(every, data.seen(every, 0.5))
     lengths = [len(example.ids) for example in data.examples]
     for mask, length in zip(seen[0].tolist(), lengths, strict=True):
         assert (mask[0], mask[length - 1]) == (1, 1)

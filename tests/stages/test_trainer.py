@@ -83,11 +83,11 @@ def test_a_row_is_right_if_every_scored_decision_is_the_most_probable_one(tiny: 
 
 def test_batches_hold_every_row_and_similar_lengths(tiny: str) -> None:
     made = colours(tiny, 24).examples
-    parts = batches(made, 4, random.Random(0))
+    parts = batches(made, range(len(made)), 4, random.Random(0))
     assert sorted(i for batch in parts for i in batch) == list(range(24))
     lengths = [[len(made[i].ids) for i in batch] for batch in parts]
     assert max(max(batch) - min(batch) for batch in lengths) <= 16
-    assert parts != batches(made, 4, random.Random(1))
+    assert parts != batches(made, range(len(made)), 4, random.Random(1))
 
 
 def test_the_rate_rises_then_falls_to_nearly_nothing() -> None:

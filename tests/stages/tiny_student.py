@@ -44,7 +44,8 @@ class Task:
 
     def data(self, run: Runner, cache_gb: float = 1.0, of: slice = slice(None)) -> Data:
         """The examples, or a part of them, on a model."""
-        return Data(self.examples[of], run, tokens_decided(self.choices), cache_gb, pad=0)
+        examples = self.examples[of]
+        return Data(examples, len(examples), run, tokens_decided(self.choices), cache_gb, pad=0)
 
 
 def task_of(base: str, spec: AnswerSpec, rows: Sequence[SplitRow], **changes: Any) -> Task:

@@ -1,10 +1,10 @@
-"""The numbered passages of an input, and which of them have what an answer says."""
+"""The numbered passages of an input, in which order they are, and which of them have what an answer says."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import regex
@@ -19,10 +19,42 @@ def passages(text: str, pattern: str) -> dict[int, str]:
     """The passages of an input by their numbers; `pattern` has two groups, the number and the text. Of two
     passages with one number, the first counts."""
     numbered: dict[int, str] = {}
-    for number, passage in _compiled(pattern).findall(text):
-        if number.isdecimal() and len(number) <= LONGEST_NUMBER:
-            numbered.setdefault(int(number), passage)
+    for digits, passage in _compiled(pattern).findall(text):
+        if (number := number_of(digits)) >= 0:
+            numbered.setdefault(number, passage)
     return numbered
+
+
+def number_of(item: object) -> int:
+    """The number of a passage as an input or an answer has it, such as `1` or `"1"`; -1 for anything else."""
+    text = str(item)
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else -1
+
+
+def listed(text: str, pattern: str) -> list[tuple[int, str]]:
+    """Number and text of every passage of an input, in its order; -1 for what is no number."""
+    return [(number_of(number), passage) for number, passage in _compiled(pattern).findall(text)]
+
+
+def rearranged(text: str, pattern: str, order: Sequence[int]) -> str:
+    """The input with the passages at the positions `order` alone, in that order. The numbers stay where they
+    are, so the first passage gets the first number; what is between passages stays too."""
+    places = list(_compiled(pattern).finditer(text))
+    parts, end = list[str](), 0
+    for number, place in enumerate(places):
+        between = text[end : place.start()]
+        end = place.end()
+        if number >= len(order):
+            parts.append(between if between.strip() else "")
+            continue
+        parts.append(between)
+        last = place.start()
+        for group in sorted((1, 2), key=place.start):
+            source = place if group == 1 else places[order[number]]
+            parts += [text[last : place.start(group)], source.group(group)]
+            last = place.end(group)
+        parts.append(text[last:end])
+    return "".join([*parts, text[end:]])
 
 
 def outside(text: str, pattern: str) -> str:

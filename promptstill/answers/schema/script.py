@@ -95,6 +95,10 @@ class Script:
         """The keys of the slots that a metric compares."""
         return (LABEL, "", *self._form.scored)
 
+    def place(self, key: str) -> int:
+        """The position of a key's slot."""
+        return [slot.key for slot in self.slots].index(key)
+
     def pieces(self, answer: Answer) -> list[str]:
         """The texts of an answer, one for each slot."""
         return [self._piece(slot, answer) for slot in self.slots]
