@@ -42,9 +42,10 @@ def main(task: str) -> None:
     params = EvalParams.load(task)
     spec = AnswerSpec.load(task)
     student = student_of(task, spec)
+    test_rows = read_rows(out("split", task, "test"), SplitRow, "split")
     sets: dict[SetName, list[SampledCase] | list[SplitRow]] = {
         "golden": read_rows(out("generate", task, "golden"), SampledCase, "generate"),
-        "test": read_rows(out("split", task, "test"), SplitRow, "split"),
+        "test": test_rows,
     }
     train_rows = read_rows(out("split", task, "train"), SplitRow, "split")
     validation_rows = read_rows(out("split", task, "validation"), SplitRow, "split")
@@ -58,13 +59,16 @@ def main(task: str) -> None:
         usd_per_request,
     )
     from stages.eval.contestants import ask_contestants, prompt_tokens_saved, token_counter
+    from stages.eval.edited import edited_line, edited_metrics
     from stages.eval.metrics import headline, metrics_of, summary_lines, tables_of
     from stages.eval.outcomes import outcome
 
     prompt, level = read_text(prompt_file(task)), params.confidence_level
-    answered, validation_answers, speed = ask_contestants(
-        sets, validation_rows, train_rows, student, model_dir(task), prompt, params, spec
+    further = [*validation_rows, *(row for row in train_rows if row["edited"])]
+    answered, further_answers, speed = ask_contestants(
+        sets, further, train_rows, student, model_dir(task), prompt, params, spec
     )
+    validation_answers = further_answers[: len(validation_rows)]
     by_set = {name: [case for case in answered if case.set == name] for name in sets}
     count = token_counter(student["base"], student["kind"])
     saved = prompt_tokens_saved(prompt, count)
@@ -75,7 +79,14 @@ def main(task: str) -> None:
     cases = {name: cases_of(*pair, saved, count, spec) for name, pair in answers_of.items()}
     cost = usd_per_request(read_json(details_file("generate", task)))
     agreement = teacher_agreement(validation_rows, spec, level)
-    metrics = metrics_of(by_set, saved, spec, level) | confidence_metrics(cases, agreement, cost, level)
+    test_answers = [case.student_answer for case in by_set["test"]]
+    pairs = zip([*further, *test_rows], [*further_answers, *test_answers], strict=True)
+    edited = edited_metrics(((row, given.answer) for row, given in pairs), spec, level)
+    metrics = {
+        **metrics_of(by_set, saved, spec, level),
+        **confidence_metrics(cases, agreement, cost, level),
+        "edited": edited,
+    }
 
     write_rows(out("eval", task), (case.prediction(outcome(case, spec)) for case in answered))
     write_json(details_file("eval", task), metrics)
@@ -89,7 +100,8 @@ def main(task: str) -> None:
     # The hash says whose speed it is, because another student may be checked out later.
     measured: dict[str, str | float] = {"student": file_hash(student_file(task)), **speed}
     write_json(cache_dir() / "speed" / f"{task}.json", measured)
-    say("eval", task, summary_lines(metrics, speed))
+    lines = summary_lines(metrics, speed)
+    say("eval", task, [*lines, edited_line(edited)] if edited["n"] else lines)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Answered:
 
 def ask_contestants(
     sets: dict[SetName, list[SampledCase] | list[SplitRow]],
-    validation_rows: Sequence[SplitRow],
+    further: Sequence[SplitRow],
     train_rows: Sequence[SplitRow],
     student: Student,
     adapter: Path,
@@ -88,20 +88,20 @@ def ask_contestants(
     params: EvalParams,
     spec: AnswerSpec,
 ) -> tuple[list[Answered], list[StudentAnswer], dict[str, float]]:
-    """Every case with all answers, in the order of the sets; the student's answers to the validation rows;
-    and the speed of the student here."""
+    """Every case with all answers, in the order of the sets; the student's answers to the further rows; and
+    the speed of the student here."""
     cases = [(name, case) for name, part in sets.items() for case in part]
     texts = [case["input"] for _, case in cases]
 
     of_base = OF_CAUSAL_BASE if student["kind"] == "causal" else ()
 
-    with progress((1 + len(of_base)) * len(texts) + len(validation_rows), "answering") as bar:
+    with progress((1 + len(of_base)) * len(texts) + len(further), "answering") as bar:
         base_answers = _base_answers(texts, student, adapter, prompt, spec, bar.update) if of_base else []
         answerer = Answerer.load(adapter, student, spec)
         started = time.perf_counter()
         answers = answerer.answer(texts, bar.update)
         seconds = time.perf_counter() - started
-        validation = answerer.answer([row["input"] for row in validation_rows], bar.update)
+        further_answers = answerer.answer([row["input"] for row in further], bar.update)
     single = latencies([case["input"] for case in sets["golden"]][:REQUESTS], 1, answerer.answer)
     batched = latencies(texts, BATCH, answerer.answer)
 
@@ -124,7 +124,7 @@ def ask_contestants(
         )
         for i, (name, case) in enumerate(cases)
     ]
-    return answered, validation, speed_of(len(texts), seconds, batched, single)
+    return answered, further_answers, speed_of(len(texts), seconds, batched, single)
 
 
 def _base_answers(
