@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from promptstill.answers.reviews import check_reviews
 from promptstill.answers.schema.script import Script
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import SeveralErrors, UserError
@@ -27,6 +26,7 @@ from promptstill.core.paths import (
     reviews_file,
 )
 from promptstill.core.settings import StageParams, require_task, task_names
+from promptstill.reviews.decisions import check_reviews
 from promptstill.rows.slices import Slice, load_slices
 from promptstill.teacher.known_replies import recorded_lines
 from promptstill.teacher.questions import Questions

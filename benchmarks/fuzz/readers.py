@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from benchmarks.fuzz.batches import Exchange, collect, exchanges
 from benchmarks.fuzz.inputs import TEXTS, damaged, document, lines, yaml_file
 from promptstill.answers.consensus import decide
-from promptstill.answers.reviews import check_reviews
 from promptstill.answers.spec import AnswerSpec
 from promptstill.core.files import compact_json, read_lines
 from promptstill.core.paths import PARAMS, expectation_file, golden_file, reviews_file, traffic_file
 from promptstill.core.settings import StageParams
+from promptstill.reviews.decisions import check_reviews
 from promptstill.rows.row import Sample
 from promptstill.rows.slices import load_slices, slices_of
 from promptstill.teacher.replies import NoAnswerError, read_reply

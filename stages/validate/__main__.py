@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import islice
 
 from promptstill.answers.consensus import reader
-from promptstill.answers.reviews import Reviewed, Reviews, check_reviews, match_reviews
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.errors import UserError
 from promptstill.console.say import counted, say
@@ -15,6 +14,7 @@ from promptstill.console.stage_main import stage_main
 from promptstill.core.files import iter_rows, read_lines, write_json, write_rows
 from promptstill.core.paths import details_file, expectation_file, out, reviews_file
 from promptstill.core.settings import require_task
+from promptstill.reviews.decisions import Reviewed, Reviews, check_reviews, match_reviews
 from promptstill.rows.review_queue import QueueSpool
 from promptstill.rows.row import AnsweredRow, SampledRow, ValidatedRow
 from stages.validate.answered import answered

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from promptstill.answers.consensus import Read, decide
-from promptstill.answers.reviews import Reviewed, Reviews, review_of
 from promptstill.answers.spec import AnswerSpec
+from promptstill.reviews.decisions import Reviewed, Reviews, review_of
 from promptstill.rows.row import AnsweredRow, SampledRow
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from promptstill.answers.reviews import FLAGS, Reviewed
+from promptstill.reviews.decisions import FLAGS, Reviewed
 from promptstill.rows.row import ValidatedRow
 
 Status = Literal["kept", "rejected", "review"]

@@ -6,10 +6,10 @@ from collections import Counter
 from typing import Any
 
 from promptstill.answers.classes import class_name
-from promptstill.answers.reviews import CONTRADICTED, OTHER_ROW, TEXT_CHANGED, Reviews
 from promptstill.answers.spec import AnswerSpec
 from promptstill.console.say import counted
 from promptstill.core.metrics import row_metrics
+from promptstill.reviews.decisions import CONTRADICTED, OTHER_ROW, TEXT_CHANGED, Reviews
 from promptstill.rows.row import ValidatedRow
 
 # Lines of unmatched reviews that are named; all are counted.
