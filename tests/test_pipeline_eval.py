@@ -24,7 +24,8 @@ def test_metrics_predictions_and_speed_of_eval_are_consistent(built: Path) -> No
     comparisons = {"better_baseline", "student_minus", "student_teacher_agreement", "outcomes"}
     comparisons |= {"truth_by_person"}
     facts = {"confidence_level", "prompt_tokens_saved_per_request"}
-    assert set(metrics) == {"golden", "test", "calibration", "cascade"} | facts
+    assert set(metrics) == {"golden", "test", "calibration", "cascade", "edited"} | facts
+    assert metrics["edited"]["n"] == 0, "the project has no reviews"
     for name in ("golden", "test"):
         assert set(metrics[name]) == contestants | comparisons
         assert metrics[name]["better_baseline"] in baselines
