@@ -30,7 +30,7 @@ check: setup  ## check style, types and imports between layers
 
 clean:  ## remove everything that can be rebuilt; keep the journal and the DVC cache
 	rm -rf $(VENV) *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dvc_plots
-	rm -rf data/ingest data/generate data/validate data/dedupe data/split data/train data/eval models reports
+	rm -rf data/ingest data/generate data/validate data/dedupe data/review data/split data/train data/eval models reports
 
 constraints: setup  ## write the installed versions to requirements/constraints.txt
 	{ echo "# Versions that were tested together; pip takes them with -c. Regenerate with \`make constraints\` after changing pyproject.toml."; \

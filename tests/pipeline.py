@@ -14,7 +14,7 @@ import yaml
 from tests.project import make_project, make_tiny_student, record_answers, with_pipeline
 
 TASKS = ("colour", "colour-json")
-STAGES = ("ingest", "generate", "validate", "dedupe", "split", "train", "eval", "report")
+STAGES = ("ingest", "generate", "validate", "dedupe", "review", "split", "train", "eval", "report")
 
 
 def environment() -> dict[str, str]:

@@ -140,10 +140,12 @@ def test_all_metrics_fit_on_a_screen(built: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     header, *lines = shown.stdout.splitlines()
     accuracy = ["accuracy", "accuracy_high", "accuracy_low", "alarm_accuracy"]
-    assert header.split() == ["Path", *accuracy, "baseline", "cases", "train_rows"]
+    others = ["baseline", "cases", "kept_labels.decided", "train_rows"]
+    assert header.split() == ["Path", *accuracy, *others]
     assert max(map(len, (header, *lines))) <= 160
     assert [line.split()[0] for line in lines] == [
-        f"metrics/{task}/scores_{name}.json" for task in TASKS for name in ("golden", "test")
+        *(f"metrics/{task}/review.json" for task in TASKS),
+        *(f"metrics/{task}/scores_{name}.json" for task in TASKS for name in ("golden", "test")),
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from promptstill.rows.identity import input_hash
 from tests.pipeline import STAGES, dvc, stages_run
 from tests.project import REPOSITORY, golden_case, read_lines, record_answers, write, write_lines
 
@@ -70,7 +71,7 @@ def test_an_expensive_stage_depends_on_nothing_that_it_does_not_import(stage: st
 
 
 def test_shared_dependencies_stay_few() -> None:
-    assert sum(len(shared_deps(stage)) for stage in STAGES) <= 36
+    assert sum(len(shared_deps(stage)) for stage in STAGES) <= 42
 
 
 def test_no_stage_depends_on_the_console() -> None:
@@ -128,3 +129,19 @@ def test_a_new_golden_case_is_asked_about_and_judged_but_trains_nothing(
     ended = dvc(clone, "repro")
     assert ended.returncode == 0, ended.stderr
     assert stages_run(ended) == [f"{stage}@colour" for stage in ("generate", "split", "eval", "report")]
+
+
+def test_a_decision_of_a_person_asks_the_teacher_nothing(clone: Path) -> None:
+    reviews = clone / "data/reviews/colour.jsonl"
+    train = read_lines(clone / "data/split/colour/train.jsonl")
+    first = next(row for row in train if row["label"] != "blue")
+    decision = {"decision": "edit", "answer": "blue", "teacher_answer": first["answer"]}
+    who = {"input_hash": input_hash(first["input"]), "reviewer": "Ada", "at": "2026-04-01T00:00:00Z"}
+    write_lines(reviews, [*read_lines(reviews), who | decision])
+    assert changed_stages(clone) == ["review@colour", "validate@colour"]
+    ended = dvc(clone, "repro", "split@colour", "review@colour")
+    assert ended.returncode == 0, ended.stderr
+    ran = {f"{stage}@colour" for stage in ("validate", "dedupe", "review", "split")}
+    assert set(stages_run(ended)) == ran
+    rows = {row["id"]: row for row in read_lines(clone / "data/validate/colour/rows.jsonl")}
+    assert (rows[first["id"]]["answer"], rows[first["id"]]["edited"]) == ("blue", True)

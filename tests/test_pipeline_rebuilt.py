@@ -14,6 +14,8 @@ from pathlib import Path
 from tests.pipeline import STAGES, dvc, environment, lock
 from tests.project import REPOSITORY
 
+TARGETS = ("review@colour-json", "report@colour-json")
+
 
 def test_a_killed_run_builds_the_same_bytes_from_nothing(clone: Path) -> None:
     before = lock(clone)
@@ -24,7 +26,7 @@ def test_a_killed_run_builds_the_same_bytes_from_nothing(clone: Path) -> None:
     delays = random.Random(5)
     for whole_group in (True, False, True):
         running = subprocess.Popen(
-            [sys.executable, "-m", "dvc", "repro", "report@colour-json"],
+            [sys.executable, "-m", "dvc", "repro", *TARGETS],
             cwd=clone,
             env=environment(),
             stdout=subprocess.DEVNULL,
@@ -39,7 +41,7 @@ def test_a_killed_run_builds_the_same_bytes_from_nothing(clone: Path) -> None:
         running.wait()
     unlock = [sys.executable, "-m", "still.unlock"]
     subprocess.run(unlock, cwd=clone, env=environment() | {"PYTHONPATH": str(REPOSITORY)}, check=True)
-    ended = dvc(clone, "repro", "report@colour-json")
+    ended = dvc(clone, "repro", *TARGETS)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     after = lock(clone)
     assert set(after) == {f"{stage}@colour-json" for stage in STAGES}

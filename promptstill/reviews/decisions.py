@@ -3,16 +3,21 @@ teacher and filters.
 
 `data/reviews/<task>.jsonl` is append-only; of several lines about an input, the last one counts:
 
-    {"input_hash": ..., "id": optional id of the row, "decision": "accept" | "edit" | "reject",
+    {"input_hash": ..., "id": optional id of the row, "decision": "accept" | "edit" | "reject" | "withdraw",
      "answer": the right one (accept and edit), "teacher_answer": the teacher's answer at that time,
-     "reviewer": ..., "at": ISO 8601, "note": optional}
+     "reviewer": ..., "at": ISO 8601, "note": optional, "reasons": optional, why the row was shown,
+     "status": optional, what teacher and filters alone made of the row,
+     "blind": optional, true for a second look}
+
+`withdraw` takes back what was decided before. A blind second look decides nothing: it is by a reviewer who
+did not see the first decision, and it shows how far two people agree.
 
 A changed redaction changes the hash of an input. The `id` then still finds the row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -32,6 +37,8 @@ CONTRADICTED = "review_contradicted"
 TEXT_CHANGED = "review_text_changed"
 OTHER_ROW = "review_of_other_row"
 FLAGS = (CONTRADICTED, TEXT_CHANGED, OTHER_ROW)
+# The reason of a row that a person rejected.
+REJECTED_BY_REVIEWER = "rejected_by_reviewer"
 
 
 class Review(Settings):
@@ -39,12 +46,15 @@ class Review(Settings):
 
     input_hash: str
     id: str | None = None
-    decision: Literal["accept", "edit", "reject"]
+    decision: Literal["accept", "edit", "reject", "withdraw"]
     answer: Any = None
     teacher_answer: Any = None
     reviewer: str
     at: str
     note: str = ""
+    reasons: tuple[str, ...] = ()
+    status: Literal["kept", "rejected", "review"] | None = None
+    blind: bool = False
 
     @field_validator("teacher_answer")
     @classmethod
@@ -57,26 +67,41 @@ class Review(Settings):
 def check_reviews(
     numbered: Iterable[tuple[int, JsonObject]], spec: AnswerSpec, path: Path
 ) -> dict[int, Review]:
-    """The last decision about each input, by the number of its line. Raises UserError naming the lines of
-    bad ones.
+    """The last decision about each input, by the number of its line; none if it was withdrawn. Raises
+    UserError naming the lines of bad ones."""
+    return in_force(all_reviews(numbered, spec, path))
+
+
+def all_reviews(
+    numbered: Iterable[tuple[int, JsonObject]], spec: AnswerSpec, path: Path
+) -> dict[int, Review]:
+    """All lines by their numbers. Raises UserError naming those of bad ones.
 
     A `teacher_answer` that is no answer by today's schema says nothing, so it becomes None.
     """
-    lines: dict[str, tuple[int, Review]] = {}
+    lines: dict[int, Review] = {}
 
     def check(number: int, line: JsonObject) -> None:
-        review = _checked(line, spec, f"{path}:{number}")
-        lines.pop(review.input_hash, None)
-        lines[review.input_hash] = number, review
+        lines[number] = checked(line, spec, f"{path}:{number}")
 
     check_each(numbered, check)
-    return dict(lines.values())
+    return lines
 
 
-def _checked(line: JsonObject, spec: AnswerSpec, where: str) -> Review:
-    """A line with its answers in canonical form."""
+def in_force(lines: Mapping[int, Review]) -> dict[int, Review]:
+    """The last decision about each input, by the number of its line; none if it was withdrawn."""
+    last: dict[str, tuple[int, Review]] = {}
+    for number, review in lines.items():
+        if not review.blind:
+            last.pop(review.input_hash, None)
+            last[review.input_hash] = number, review
+    return {number: review for number, review in last.values() if review.decision != "withdraw"}
+
+
+def checked(line: JsonObject, spec: AnswerSpec, where: str) -> Review:
+    """A line with its answers in canonical form. Raises UserError for a bad one."""
     review = Review.check(line, where)
-    if review.decision != "reject":
+    if review.decision in ("accept", "edit"):
         parsed = spec.of_value(review.answer) if review.answer is not None else None
         if parsed is None or parsed.answer is None:
             detail = "missing" if parsed is None else f"{parsed.problem} ({parsed.detail})"
@@ -100,6 +125,11 @@ class Reviews:
     by_id: dict[str, Review] = field(default_factory=dict)
     other_row: frozenset[str] = frozenset()
     unmatched: tuple[int, ...] = ()
+
+    def of(self, row: IngestedRow) -> Review | None:
+        """The decision about a row: the one about its text, or else the one with its id."""
+        digest = input_hash(row["input"]) if self.by_hash or self.by_id else ""
+        return self.by_hash.get(digest) or self.by_id.get(row["id"])
 
 
 def match_reviews(reviews: dict[int, Review], rows: Iterable[IngestedRow]) -> Reviews:
@@ -158,7 +188,7 @@ def review_of(row: IngestedRow, answer: Answer | None, reviews: Reviews, spec: A
     """
     digest = input_hash(row["input"]) if reviews.by_hash or reviews.by_id else ""
     by_text = reviews.by_hash.get(digest)
-    review = by_text or reviews.by_id.get(row["id"])
+    review = reviews.of(row)
     if review is None:
         return {"review": None, "answer": answer, "edited": False, "flags": []}
     flags = [TEXT_CHANGED] if by_text is None else [OTHER_ROW] if digest in reviews.other_row else []
@@ -168,7 +198,7 @@ def review_of(row: IngestedRow, answer: Answer | None, reviews: Reviews, spec: A
     if answer is not None and not any(same(answer, other, spec) for other in known):
         flags = [CONTRADICTED, *flags]
     return {
-        "review": review.decision,
+        "review": "accept" if review.decision == "accept" else "edit",
         "answer": review.answer,
         "edited": answer != review.answer,
         "flags": flags,

@@ -10,6 +10,8 @@ A slice holds for a row if all of its conditions hold:
       min_scripts: 2                 # letters from at least this many scripts
       tag: injection                 # one of the row's tags
       source: [chat, email]          # where the row came from
+
+`rules: [2, 5]` names the numbered rules of the teacher's prompt that decide such rows. Reviewers see them.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Slice(Settings):
     min_scripts: int | None = None
     tag: str | None = None
     source: tuple[str, ...] | None = None
+    rules: tuple[int, ...] = ()
 
     @field_validator("pattern")
     @classmethod
@@ -66,7 +69,7 @@ class Slice(Settings):
 
     @model_validator(mode="after")
     def _has_condition(self) -> Self:
-        if len(self.model_fields_set) < 2:
+        if len(self.model_fields_set - {"rules"}) < 2:
             raise ValueError("names no condition")
         return self
 

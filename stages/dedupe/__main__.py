@@ -13,7 +13,7 @@ from promptstill.near.sampling import evenly
 from promptstill.rows.row import FloodedRow
 from stages.dedupe.cited import differing
 from stages.dedupe.compared import with_vectors
-from stages.dedupe.conflicts import answer_conflicts, conflict_queue
+from stages.dedupe.conflicts import answer_conflicts, contradicted
 from stages.dedupe.groups import represent, without_floods
 from stages.dedupe.histogram import COLUMNS, MARGIN, ROWS, histogram
 from stages.dedupe.params import DedupeParams
@@ -21,7 +21,7 @@ from stages.dedupe.rows import kept_rows
 
 
 def main(task: str) -> None:
-    """Write `data/dedupe/<task>/{rows,removed,review_queue}.jsonl`, `metrics.json` there, and the histogram
+    """Write `data/dedupe/<task>/{rows,removed,conflicts}.jsonl`, `metrics.json` there, and the histogram
     `metrics/<task>/similarities.csv`."""
     params = DedupeParams.load(task)
     differ = differing(AnswerForm.load(task))
@@ -37,13 +37,13 @@ def main(task: str) -> None:
             alike = left.pairs(loose.min_cosine, loose.min_text_overlap, engine)
             kept, flooded = without_floods(kept, alike, loose.most, differ, params)
     conflicts = answer_conflicts(corpus.rows, pairs, differ, params)
-    queue = conflict_queue(corpus.rows, conflicts)
+    named = contradicted(corpus.rows, conflicts)
     sample = corpus.take(evenly(len(corpus.rows), ROWS))
     around = sample.each_pair(max(0.0, params.min_cosine - MARGIN), 0.0)
 
     write_rows(out("dedupe", task), kept)
     write_rows(out("dedupe", task, "removed"), [*removed, *flooded])
-    write_rows(out("dedupe", task, "review_queue"), queue)
+    write_rows(out("dedupe", task, "conflicts"), named)
     write_csv(plot_file(task, "similarities"), COLUMNS, histogram(around))
     metrics = row_metrics(
         len(corpus.rows),
@@ -53,7 +53,7 @@ def main(task: str) -> None:
         groups=sum(bool(row["linked"]) for row in kept),
         largest_group=max(len(row["linked"]) + 1 for row in kept),
         answer_conflicts=len(conflicts),
-        conflicts_to_review=len(queue),
+        conflicts_to_review=len(named),
     )
     write_json(details_file("dedupe", task), metrics)
     say(
@@ -62,7 +62,7 @@ def main(task: str) -> None:
         [
             f"{len(kept)} rows kept of {len(corpus.rows)}; removed: {counted(metrics['reasons'])}",
             f"{metrics['groups']} groups, the largest of {metrics['largest_group']}; {len(pairs)} pairs",
-            f"near pairs whose answers differ: {len(conflicts)}, with {len(queue)} rows to review",
+            f"near pairs whose answers differ: {len(conflicts)}, with {len(named)} rows to review",
         ],
     )
 

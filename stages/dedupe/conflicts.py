@@ -1,4 +1,4 @@
-"""Near pairs in, those whose answers contradict each other and the review queue out."""
+"""Near pairs in, those whose answers contradict each other out, and the rows that they are about."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 from promptstill.near.components import connected
 from promptstill.near.pairs import Pair
-from promptstill.rows.review_queue import QueueEntry, certainty, queue_entry
+from promptstill.reviews.queue import Conflict
 from promptstill.rows.row import KeptRow
 from stages.dedupe.cited import RowsDiffer
 from stages.dedupe.cover import nearest, nearest_pair, partners_of, preference
 from stages.dedupe.params import DedupeParams
-
-CONFLICT = "answer_conflict"
 
 
 def contradict(rows: Sequence[KeptRow], pair: Pair, differ: RowsDiffer, params: DedupeParams) -> bool:
@@ -37,11 +35,10 @@ def answer_conflicts(
     ]
 
 
-def conflict_queue(rows: Sequence[KeptRow], conflicts: Sequence[Pair]) -> list[QueueEntry]:
-    """The rows of these pairs, each once, with the most similar row that contradicts it as `conflict`.
+def contradicted(rows: Sequence[KeptRow], conflicts: Sequence[Pair]) -> list[Conflict]:
+    """The rows of these pairs, each once, with the most similar row that contradicts it.
 
-    Rows that pairs connect follow each other, the best row first, and have its id as `group`. The group with
-    the least certain row comes first.
+    Rows that pairs connect follow each other, the best row first, and have its id as `group`.
     """
     partners = partners_of(conflicts)
     groups = [
@@ -49,12 +46,11 @@ def conflict_queue(rows: Sequence[KeptRow], conflicts: Sequence[Pair]) -> list[Q
         for members in connected(len(rows), [(pair.left, pair.right) for pair in conflicts])
         if len(members) > 1
     ]
-    groups.sort(key=lambda members: min(certainty(rows[i]) for i in members))
+    groups.sort(key=lambda members: rows[members[0]]["id"])
     return [
         {
-            **queue_entry(rows[i], [*rows[i]["reasons"], CONFLICT]),
+            "id": rows[i]["id"],
             "group": rows[members[0]]["id"],
-            "label": rows[i]["label"],
             "conflict": nearest(i, nearest_pair(i, partners, rows), rows),
         }
         for members in groups

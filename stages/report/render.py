@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ MARKUP = re.compile(r"([\\`*\[\]|~])")
 def render_html(template: str, *folders: Path, **values: Any) -> str:  # noqa: ANN401
     """The page of a template, with every value escaped for HTML. Templates are looked for in `folders` first,
     and then among those of the report."""
-    return _environment([*folders, TEMPLATES], autoescape=True).get_template(template).render(**values)
+    return _environment((*folders, TEMPLATES), autoescape=True).get_template(template).render(**values)
 
 
 def render_markdown(template: str, **values: Any) -> str:  # noqa: ANN401
     """The text of a template, with every value escaped for Markdown."""
-    environment = _environment([TEMPLATES], autoescape=False, finalize=escape_markdown)
+    environment = _environment((TEMPLATES,), autoescape=False, finalize=escape_markdown)
     return environment.get_template(template).render(**values)
 
 
@@ -47,8 +48,9 @@ def usd(amount: float | None) -> str:
     return "not known" if amount is None else f"{amount:,.4f}"
 
 
+@cache
 def _environment(
-    folders: Sequence[Path], autoescape: bool, finalize: Callable[[object], object] | None = None
+    folders: tuple[Path, ...], autoescape: bool, finalize: Callable[[object], object] | None = None
 ) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(folders),

@@ -18,7 +18,7 @@ from stages.split.quota import SPLITS
 NAMED, LISTED, CHARACTERS = 5, 15, 24
 # Where rows go before they reach a split, with what brings them back.
 LOSSES = {
-    "in review": "decide the rows in data/validate/{task}/review_queue.jsonl",
+    "in review": "decide rows with `still review {task}`",
     "rejected": "look at the reasons in data/validate/{task}/metrics.json",
     "removed by dedupe": "raise {task}.dedupe.meaning or {task}.dedupe.text",
     "quarantined": "raise the thresholds of {task}.split.quarantine",

@@ -15,19 +15,18 @@ from promptstill.core.files import iter_rows, read_lines, write_json, write_rows
 from promptstill.core.paths import details_file, expectation_file, out, reviews_file
 from promptstill.core.settings import require_task
 from promptstill.reviews.decisions import Reviewed, Reviews, check_reviews, match_reviews
-from promptstill.rows.review_queue import QueueSpool
 from promptstill.rows.row import AnsweredRow, SampledRow, ValidatedRow
 from stages.validate.answered import answered
 from stages.validate.judge import BLOCK, Judge
-from stages.validate.status import needs_a_person, status_of
+from stages.validate.status import status_of
 from stages.validate.suite import read_suite
 from stages.validate.tally import Tally, summary
 
 
 def main(task: str) -> None:
-    """Write `data/validate/<task>/{rows,review_queue}.jsonl` and `metrics.json`.
+    """Write `data/validate/<task>/rows.jsonl` and `metrics.json`.
 
-    Memory does not grow with the rows, apart from what the review queue and expectations about all rows need.
+    Memory does not grow with the rows, apart from what expectations about all rows need.
     """
     require_task(task)
     spec = AnswerSpec.load(task)
@@ -38,9 +37,7 @@ def main(task: str) -> None:
     judge.compare(lambda: ([row for row, _ in block] for block in blocks(task, reviews, spec)))
 
     tally = Tally(spec)
-    with QueueSpool(out("validate", task).parent) as queue:
-        write_rows(out("validate", task), judged_rows(task, judge, reviews, spec, tally, queue))
-        write_rows(out("validate", task, "review_queue"), queue.ordered())
+    write_rows(out("validate", task), judged_rows(task, judge, reviews, spec, tally))
     metrics = tally.metrics(reviews)
     write_json(details_file("validate", task), metrics)
     say("validate", task, summary(metrics, str(path)))
@@ -48,7 +45,7 @@ def main(task: str) -> None:
         raise UserError(
             f"{out('validate', task)}: no row was kept of {metrics['input']}: "
             f"rejected {counted(metrics['reasons'])}; in review {counted(metrics['review_reasons'])}; "
-            f"observed {judge.observed.words()}; check {suite.path} and the review queue"
+            f"observed {judge.observed.words()}; check {suite.path}"
         )
 
 
@@ -66,17 +63,15 @@ def blocks(task: str, reviews: Reviews, spec: AnswerSpec) -> Iterator[list[tuple
 
 
 def judged_rows(
-    task: str, judge: Judge, reviews: Reviews, spec: AnswerSpec, tally: Tally, queue: QueueSpool
+    task: str, judge: Judge, reviews: Reviews, spec: AnswerSpec, tally: Tally
 ) -> Iterator[ValidatedRow]:
-    """The rows with their status, each counted and, if a person should see it, queued."""
+    """The rows with their status, each counted."""
     for block in blocks(task, reviews, spec):
         failures = judge.failures([row for row, _ in block])
         for (row, reviewed), failed in zip(block, failures, strict=True):
             status, reasons = status_of(reviewed, failed)
             validated: ValidatedRow = {**row, "status": status, "reasons": reasons}
             tally.add(validated)
-            if needs_a_person(validated):
-                queue.add(validated)
             yield validated
         # The generator of the blocks refers to this one while it makes the next.
         block.clear()

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from promptstill.reviews.decisions import FLAGS, Reviewed
-from promptstill.rows.row import ValidatedRow
+from promptstill.reviews.decisions import REJECTED_BY_REVIEWER, Reviewed
 
 Status = Literal["kept", "rejected", "review"]
-REJECTED_BY_REVIEWER = "rejected_by_reviewer"
 NO_ANSWER = "no_answer"
 
 
@@ -30,8 +28,3 @@ def status_of(reviewed: Reviewed, failed: Sequence[tuple[str, str]]) -> tuple[St
     ordered = sorted(failed, key=lambda pair: pair[1] != "reject")
     reasons = list(dict.fromkeys(reason for reason, _ in ordered))
     return "rejected" if ordered[0][1] == "reject" else "review", reasons
-
-
-def needs_a_person(row: ValidatedRow) -> bool:
-    """Whether a row belongs in the queue: it is in review, or its own review needs a second look."""
-    return row["status"] == "review" or any(flag in row["reasons"] for flag in FLAGS)

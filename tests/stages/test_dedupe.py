@@ -13,7 +13,7 @@ from promptstill.answers.schema.compare import value
 from promptstill.near.pairs import Pair
 from promptstill.rows.origin import origin
 from promptstill.rows.row import KeptRow
-from stages.dedupe.conflicts import answer_conflicts, conflict_queue
+from stages.dedupe.conflicts import answer_conflicts, contradicted
 from stages.dedupe.groups import represent, without_floods
 from stages.dedupe.histogram import histogram
 from tests.params import dedupe_params
@@ -120,7 +120,7 @@ def test_the_rows_that_stay_cover_the_others_in_any_order(links: Links, random: 
     against = {p for p in near if len({decision[row_id] for row_id in p}) == 2}
     conflicts = answer_conflicts(rows, pairs, other_urgency, PARAMS)
     assert {frozenset((rows[p.left]["id"], rows[p.right]["id"])) for p in conflicts} == against
-    assert {entry["id"] for entry in conflict_queue(rows, conflicts)} == {name for p in against for name in p}
+    assert {entry["id"] for entry in contradicted(rows, conflicts)} == {name for p in against for name in p}
     linked = Counter(row["removed_for"] for row in removed)
     assert {row["id"]: len(row["linked"]) for row in stay} == {row_id: linked[row_id] for row_id in kept}
 

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 from promptstill.near.pairs import Pair
-from promptstill.rows.identity import input_hash
 from promptstill.rows.row import KeptRow
 from stages.dedupe.__main__ import main
-from stages.dedupe.conflicts import answer_conflicts, conflict_queue
+from stages.dedupe.conflicts import answer_conflicts, contradicted
 from tests.params import dedupe_params
 from tests.project import read_lines, write_lines
 from tests.rows import kept_row, never
@@ -40,16 +39,14 @@ def test_near_rows_with_different_labels_are_queued_for_review() -> None:
     ]
     pairs = [pair(0, 1), Pair(3, 4, 0.9, 0.5), Pair(3, 5, 0.99, 0.9), pair(4, 5)]
     conflicts = answer_conflicts(rows, pairs, never, PARAMS)
-    queue = conflict_queue(rows, conflicts)
-    assert [(entry["id"], entry["label"], entry["group"], entry["conflict"]["id"]) for entry in queue] == [
-        ("row-000", "red", "row-000", "row-001"),
-        ("row-001", "blue", "row-000", "row-000"),
-        ("row-003", "red", "row-003", "row-005"),
-        ("row-004", "blue", "row-003", "row-003"),
-        ("row-005", "blue", "row-003", "row-003"),
-    ], "the least certain group first"
-    assert all(entry["reasons"] == ["answer_conflict"] for entry in queue)
-    assert all(entry["input_hash"] == input_hash(entry["input"]) for entry in queue)
+    lines = [(line["id"], line["group"], line["conflict"]["id"]) for line in contradicted(rows, conflicts)]
+    assert lines == [
+        ("row-000", "row-000", "row-001"),
+        ("row-001", "row-000", "row-000"),
+        ("row-003", "row-003", "row-005"),
+        ("row-004", "row-003", "row-003"),
+        ("row-005", "row-003", "row-003"),
+    ]
     rows[3] = kept_row(3, review="accept")
     assert len(answer_conflicts(rows, pairs, never, PARAMS)) == 3, "the other row may still be wrong"
     rows[4] = kept_row(4, label="blue", review="edit")
@@ -79,10 +76,9 @@ def test_a_row_never_leaves_for_a_row_with_another_value_of_a_scored_enum(
     )
     main(task)
     folder = project / f"data/dedupe/{task}"
-    stay, removed, queue = (
-        read_lines(folder / f"{name}.jsonl") for name in ("rows", "removed", "review_queue")
+    stay, removed, conflicts = (
+        read_lines(folder / f"{name}.jsonl") for name in ("rows", "removed", "conflicts")
     )
     assert [row["id"] for row in stay] == [rows[i]["id"] for i in kept]
     assert removed[-1]["removed_for"] == "row-001"
-    assert {entry["id"] for entry in queue} == {row["id"] for row in rows}
-    assert queue[0]["answer"]["alarm"] != queue[-1]["answer"]["alarm"]
+    assert {line["id"] for line in conflicts} == {row["id"] for row in rows}

@@ -57,7 +57,7 @@ def test_the_rows_of_a_label_are_followed_from_validate_to_the_splits() -> None:
     message = str(quota_error(missing, flow, "colour"))
     assert (
         "these labels: came in 10, in review 3, rejected 1, removed by dedupe 2, quarantined 1, left 3; "
-        "decide the rows in data/validate/colour/review_queue.jsonl, bring more" in message
+        "decide rows with `still review colour`, bring more" in message
     )
     header, red, unanswered = flow_table(missing, flow)
     assert header.split("  ")[0].strip() == "label"

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from promptstill.console.errors import UserError
-from promptstill.rows.identity import input_hash
 from stages.validate import judge
-from tests.project import REPOSITORY, row, write
+from tests.project import REPOSITORY, write
 from tests.rows import sampled_row
-from tests.stages.validated import between, filter_on, filters, metrics, queue, validated
+from tests.stages.validated import between, filter_on, filters, metrics, validated
 
 
 def shipped_filters(project: Path, *reasons: str) -> None:
@@ -48,9 +47,6 @@ def test_kept_rejected_and_reviewed_rows_with_all_their_reasons(project: Path) -
     assert counts["reasons"] == {"input_length": 1, "invalid_answer": 1}
     assert (counts["samples"], counts["invalid_samples"], counts["rows_with_dissent"]) == (10, 2, 3)
     assert counts["agreement"] == (1 + 3 * 0.5) / 4, "over rows that have a valid sample"
-    assert [entry["id"] for entry in queue(project)] == ["row-001", "row-003"]
-    assert queue(project)[0]["replies"] == ["green", "blue"]
-    assert queue(project)[0]["input_hash"] == input_hash(row(1)["input"])
 
 
 def test_a_sample_that_does_not_parse_is_not_a_sample_that_disagrees(project: Path) -> None:
@@ -129,20 +125,19 @@ def test_blocks_of_any_size_give_the_same_bytes(project: Path, monkeypatch: pyte
         sampled_row(i, ["red", "green", "blue"][i % 3], "red", input="x" * (i % 7 + 3)) for i in range(9)
     ]
 
-    def written(rows_in_a_block: int) -> list[bytes]:
+    def written(rows_in_a_block: int) -> bytes:
         monkeypatch.setattr(judge, "BLOCK", rows_in_a_block)
         monkeypatch.setattr("stages.validate.__main__.BLOCK", rows_in_a_block)
         validated(project, lines)
         folder = project / "data/validate/colour"
-        return [(folder / name).read_bytes() for name in ("rows.jsonl", "review_queue.jsonl")]
+        return (folder / "rows.jsonl").read_bytes()
 
     whole = written(1000)
-    assert b"repeated_answer" in whole[0]
+    assert b"repeated_answer" in whole
     assert written(1) == whole
     assert written(4) == whole
     assert sorted(path.name for path in (project / "data/validate/colour").iterdir()) == [
         "metrics.json",
-        "review_queue.jsonl",
         "rows.jsonl",
     ]
 

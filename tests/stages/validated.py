@@ -27,11 +27,6 @@ def metrics(project: Path) -> dict[str, Any]:
     return content
 
 
-def queue(project: Path) -> list[dict[str, Any]]:
-    """The review queue of the stage."""
-    return read_lines(project / "data/validate/colour/review_queue.jsonl")
-
-
 def filters(project: Path, *expectations: dict[str, Any]) -> Path:
     """Give the task a suite of these expectations."""
     path = project / "expectations/colour/suite.json"

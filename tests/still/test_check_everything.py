@@ -14,6 +14,7 @@ from promptstill.console.errors import MOST_LINES
 from stages.validate.suite import read_suite
 from still.check import problems_of
 from still.relations import bounds
+from still.rules import numbered_rules
 from tests.project import write, write_lines
 from tests.stages.validated import between, filter_on, filters
 from tests.still.test_check import TASK, edit
@@ -39,6 +40,21 @@ def test_every_wrong_name_of_a_block_is_listed(project: Path) -> None:
     name = r"(?:hard_slices\.|slice_minimum: )(\w+): "
     names = [re.findall(name, line) for line in problems_of(TASK)]
     assert names == [["lnog"], ["shrot"], ["forms"], ["injection"]]
+
+
+def test_rules_that_the_prompt_does_not_have_are_listed(project: Path) -> None:
+    slices = project / f"expectations/{TASK}/slices.yaml"
+    write(slices, "slices:\n  - {name: email_rows, source: [email], rules: [1, 2, 3, 7]}\n")
+    write(
+        project / f"prompts/{TASK}/teacher.md",
+        "Name a colour.\n1. First.\n2. Second,\n   on two lines.\n3) Third.\n3. Third again.\n{input}\n",
+    )
+    unknown = [re.findall(r"has no rule (\d+)", line) for line in problems_of(TASK)]
+    assert unknown == [["3"], ["7"]]
+    assert numbered_rules((project / f"prompts/{TASK}/teacher.md").read_text()) == {
+        1: "First.",
+        2: "Second, on two lines.",
+    }
 
 
 def test_every_bad_line_of_a_file_is_named(project: Path) -> None:

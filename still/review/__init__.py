@@ -1,0 +1,1 @@
+"""`still review`: a page on which people decide the rows of the review queue."""
