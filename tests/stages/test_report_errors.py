@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from promptstill.answers.spec import AnswerSpec, Normalisation
 from stages.report.build import metrics_path
 from stages.report.errors import MOST_LISTED, OUTCOMES, Counts, Errors, errors
 from tests.project import JSON_SCHEMA, TEXT_SCHEMA
-from tests.stages.report_build import TASK, by_outcome, change, outcomes, written
+from tests.stages.report_build import TASK, by_outcome, change, edited, outcomes, written
 
 TEXT = AnswerSpec(TEXT_SCHEMA, Normalisation(format="text"))
 JSON = AnswerSpec(JSON_SCHEMA, Normalisation(format="json", label="colour", scored={"alarm": "urgency"}))
@@ -95,6 +96,21 @@ def test_only_a_set_whose_truth_is_the_teachers_says_so(build: Path) -> None:
 
     change(metrics_path(TASK, "eval"), lambda content: content["test"].update(truth_by_person=3))
     assert "The teacher's own answer is the truth" not in written("report.html") + written("model_card.md")
+
+
+def test_page_and_card_say_how_the_student_answers_corrected_rows(build: Path) -> None:
+    text = "corrected the teacher's answer to"
+    assert text not in written("report.html") + written("model_card.md")
+    held_out = {"n": 2, "accuracy": 0.5, "accuracy_low": 0.1, "accuracy_high": 0.9}
+    for given in ({}, held_out):
+        rows = {"edited": edited(7, 6, **given)}
+        change(metrics_path(TASK, "eval"), partial(dict.update, **rows))
+        for name in ("report.html", "model_card.md"):
+            page = " ".join(written(name).split())
+            assert (
+                f"{text} 7 rows of the dataset. The student gives the corrected answer to 6 of them" in page
+            )
+            assert ("(10.0 % to 90.0 %) of the 2 that it did not learn from" in page) == bool(given)
 
 
 @pytest.mark.parametrize("key", ["outcomes", "truth_by_person"])
