@@ -22,17 +22,19 @@ from stages.review.candidates import Finding
 from stages.review.candidates import entry as entry_of_row
 from stages.review.reasons import Risks
 from still.review.decisions import now, status_of
+from still.review.filters import ALL, Filters
 from still.review.formats import FORMATS, Cells
 from still.review.index import Changed, ReviewIndex
+from still.review.lists import EVERY_ROW, listed
 from still.review.pages import shown_answer
-from still.review.queue import queue_of
 from still.review.reviewer import Reviewer
 
 
 def export_queue(task: str, target: Path, form: str) -> None:
     """Write the queue. Raises UserError for an unknown format."""
     index = _index(task, form)
-    rows = [_cells(entry, index) for entry in queue_of(task, index.spec)]
+    entries, _ = listed(index, Filters(show=ALL), EVERY_ROW)
+    rows = [_cells(entry, index) for entry in entries]
     FORMATS[form].write(target, rows)
     print(f"{target}: {len(rows)} rows")
 
@@ -91,8 +93,7 @@ def import_decisions(task: str, source: Path, form: str, reviewer: str) -> None:
 
 def _entries(index: ReviewIndex, digests: set[str]) -> dict[str, QueueEntry]:
     """The rows with these hashes: those of the queue, and others as validate wrote them."""
-    queue = queue_of(index.task, index.spec)
-    entries = {entry["input_hash"]: entry for entry in queue if entry["input_hash"] in digests}
+    entries = {digest: ranked[1] for digest in digests if (ranked := index.entry(digest)) is not None}
     others, risks = digests - entries.keys(), Risks([], index.spec)
     for row in iter_rows(out("validate", index.task), ValidatedRow, "validate") if others else ():
         if (digest := input_hash(row["input"])) in others:

@@ -128,9 +128,7 @@ class ReviewIndex:
     def in_force(self, digest: str) -> tuple[int, Review | None]:
         """The turn of the last decision about a text or of its withdrawal, 0 for none, and the decision in
         force."""
-        decided = [(turn, review) for turn, review in self.history(digest) if not review.blind]
-        turn, review = decided[-1] if decided else (0, None)
-        return turn, None if review is None or review.decision == "withdraw" else review
+        return in_force_of(self.history(digest))
 
     def decide(
         self, reviews: Sequence[Review], seen: Mapping[str, int], reviewer: Reviewer
@@ -217,3 +215,11 @@ class ReviewIndex:
                         [review.decision, review.at, review.input_hash],
                     )
             remember(database, place)
+
+
+def in_force_of(history: Sequence[tuple[int, Review]]) -> tuple[int, Review | None]:
+    """The turn of the last decision of a history or of its withdrawal, 0 for none, and the decision in
+    force."""
+    decided = [(turn, review) for turn, review in history if not review.blind]
+    turn, review = decided[-1] if decided else (0, None)
+    return turn, None if review is None or review.decision == "withdraw" else review

@@ -12,6 +12,9 @@ from still.review.filters import Filters
 from still.review.index import ReviewIndex
 from still.review.tables import entry_of, meta
 
+# SQLite's limit for none.
+EVERY_ROW = -1
+
 
 def alike(index: ReviewIndex, digest: str) -> int:
     """How many other open rows have the problem and the replies of a row."""
@@ -26,7 +29,7 @@ def alike(index: ReviewIndex, digest: str) -> int:
     return int(count) - int(is_open)
 
 
-def listed(index: ReviewIndex, filters: Filters, most: int, like: str) -> tuple[list[QueueEntry], int]:
+def listed(index: ReviewIndex, filters: Filters, most: int, like: str = "") -> tuple[list[QueueEntry], int]:
     """The first rows that fit, and how many fit. `like` is the hash of a row that all of them are alike."""
     where, values = filters.where()
     if like:

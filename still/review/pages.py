@@ -17,7 +17,7 @@ from stages.report.render import render_html
 from still.review.agreement import Agreement
 from still.review.filters import Filters
 from still.review.form import NOTHING, fields_of, labels_of
-from still.review.index import ReviewIndex
+from still.review.index import ReviewIndex, in_force_of
 from still.review.lists import alike, facets, listed, progress, second_looks
 from still.review.reviewer import Reviewer
 from still.review.shown import LONG, rules_of, samples_of, visible, why
@@ -84,7 +84,7 @@ class Pages:
         """A row with all that a decision needs. `typed` is what a refused form had in its fields."""
         blind = given.get("mode") == SECOND
         history = self._index.history(entry["input_hash"])
-        line, in_force = self._index.in_force(entry["input_hash"])
+        line, in_force = in_force_of(history)
         answer = entry["teacher_answer"] if blind else shown_answer(entry, in_force)
         keys, samples = samples_of(entry["samples"], self._spec)
         answers = {
